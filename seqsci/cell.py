@@ -1,0 +1,197 @@
+"""A mechanism as a torch module: raw parameters in float64, differentiable passes, and drives that feed it."""
+
+from __future__ import annotations
+
+import importlib.util
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from seqsci.constraints import Constraint
+from seqsci.equations.torch_backend import loop
+from seqsci.errors import DataError, ParameterError, explain
+from seqsci.model import Model
+from seqsci.parameter import Parameter
+
+Backend = Literal["auto", "numba", "torch"]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a cell went through.
+
+    Attributes:
+        states: (B, T, n) states before each step; what a forecast of that step may use.
+        gates: (B, T, 3 g) forget, write and candidate of each gated state; telemetry, without gradient.
+        reads: by name, (B, T) arguments of the observation.
+        log_density: (B, T) log density of the outcome; 0 where it is missing.
+        last: (B, n) states after the last step, to go on from.
+    """
+
+    states: Tensor
+    gates: Tensor
+    reads: dict[str, Tensor]
+    log_density: Tensor
+    last: Tensor
+
+
+class ScientificParameter(nn.Module):
+    """One parameter: ``raw`` is what an optimiser moves, `value` what people read; an assignment outside the set is refused."""
+
+    def __init__(self, declaration: Parameter, value: float) -> None:
+        super().__init__()
+        self.declaration = declaration
+        self.raw = nn.Parameter(torch.tensor(declaration.constraint.inverse(value), dtype=torch.float64))
+        self.raw.no_weight_decay = True  # type: ignore[attr-defined]
+
+    @property
+    def constraint(self) -> Constraint:
+        """The admissible set."""
+        return self.declaration.constraint
+
+    @property
+    def value(self) -> Tensor:
+        """The natural value, differentiable."""
+        return torch.as_tensor(self.constraint.forward(self.raw))
+
+    def assign(self, value: float) -> None:
+        """Set the natural value; raises `ParameterError` outside the set."""
+        try:
+            raw = self.constraint.inverse(value)
+        except ParameterError as error:
+            raise ParameterError(f"{self.declaration.name}: {error}") from error
+        with torch.no_grad():
+            self.raw.fill_(raw)
+
+
+class _KernelPass(torch.autograd.Function):
+    """Compiled states with the compiled adjoint as backward; a second derivative is refused, not returned as zero."""
+
+    @staticmethod
+    def forward(ctx: Any, model: Model, x: Tensor, p: Tensor, q: Tensor, s0: Tensor, flags: tuple[np.ndarray, np.ndarray, int]) -> tuple[Tensor, ...]:
+        from seqsci.kernel import Packed
+
+        observed, reset, given = flags
+        packed = Packed(_array(x), observed, np.ones(len(observed)), reset, _array(q), _array(s0), given)
+        kernel = model.kernel(not observed.all())
+        result = kernel.states(_array(p), packed)
+        ctx.kernel, ctx.packed, ctx.p, ctx.states = kernel, packed, _array(p), result.states
+        outputs = tuple(torch.from_numpy(a) for a in (result.states, result.reads, result.density, result.last, result.gates))
+        ctx.mark_non_differentiable(outputs[-1])
+        return outputs
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
+        ds, dr, dl, de, _ = (_array(c) for c in cotangents)
+        dx, dp, dq, ds0 = ctx.kernel.adjoint(ctx.p, ctx.packed, ctx.states, (ds, dr, dl, de))
+        return None, torch.from_numpy(dx), torch.from_numpy(dp), torch.from_numpy(dq), torch.from_numpy(ds0), None
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return np.ascontiguousarray(tensor.detach().cpu().numpy(), dtype=np.float64)
+
+
+class Cell(nn.Module):
+    """Wraps a `Model` once: ``forward(known, outcome, state) -> Trace``; parameters live under ``parameters_by_name.NAME.raw``.
+
+    ``backend="auto"`` takes compiled kernels where numba is installed and tensors are on the CPU, else the torch loop; both run
+    in float64 and agree to rounding.
+    """
+
+    def __init__(self, model: Model, backend: Backend = "auto") -> None:
+        super().__init__()
+        if backend not in ("auto", "numba", "torch"):
+            raise ParameterError(explain("unknown backend", backend, "auto, numba or torch", "pass one of them"))
+        self.model = model
+        self.backend = backend
+        self.scientific = nn.ModuleDict({p.name: ScientificParameter(p, model.value[p.name]) for p in model.kernel_parameters if p.name not in model.fixed})
+
+    def values(self) -> dict[str, Tensor]:
+        """Natural values of every parameter; fixed ones are constants."""
+        free = {n: m.value for n, m in self.scientific.items() if isinstance(m, ScientificParameter)}
+        device = next(self.parameters()).device if free else torch.device("cpu")
+        return {n: free.get(n, torch.tensor(v, dtype=torch.float64, device=device)) for n, v in self.model.values}
+
+    def to_model(self) -> Model:
+        """The model at the current values."""
+        return self.model.start_at(**{n: float(v.detach()) for n, v in self.values().items()})
+
+    def forward(
+        self,
+        known: Mapping[str, Tensor],
+        outcome: Mapping[str, Tensor],
+        state: Tensor | None = None,
+        presample: Mapping[str, Tensor] | None = None,
+        observed: Tensor | None = None,
+    ) -> Trace:
+        """Run over (B, T) sequences from ``state`` (B, n), or from the start equation at ``presample`` numbers (B,)."""
+        mechanism = self.model.mechanism
+        inputs = {**known, **outcome}
+        names = [*(k.name for k in mechanism.known), *(o.name for o in mechanism.outcomes)]
+        missing = [n for n in names if n not in inputs]
+        if missing:
+            raise DataError(explain("the cell lacks inputs", sorted(inputs), names, f"pass {missing}"))
+        columns = {n: inputs[n].to(torch.float64) for n in names}
+        batch, steps = columns[names[-1]].shape
+        seen = ~torch.isnan(columns[names[-1]]) if observed is None else observed
+        typical = mechanism.typical_presample(self.model.value)
+        q = {r.name: (presample or {}).get(r.name, torch.full((batch,), typical[r.name], dtype=torch.float64)) for r in mechanism.presamples}
+        if self.backend == "torch" or (self.backend == "auto" and (columns[names[-1]].is_cuda or importlib.util.find_spec("numba") is None)):
+            return self._loop(columns, q, state, seen)
+        p = torch.stack([v for n, v in self.values().items() if n in {k.name for k in self.model.kernel_parameters}])
+        x = torch.stack([columns[n].reshape(-1) for n in names], 1)
+        stacked_q = torch.stack(list(q.values()), 1) if q else torch.zeros((batch, 0), dtype=torch.float64)
+        s0 = torch.zeros((batch, len(mechanism.states)), dtype=torch.float64) if state is None else state
+        reset = np.zeros((batch, steps), np.uint8)
+        reset[:, :1] = 1
+        flags = (np.ascontiguousarray(seen.reshape(-1).numpy(), dtype=np.uint8), reset.reshape(-1), int(state is not None))
+        states, reads, density, last, gates = _KernelPass.apply(self.model, x, p, stacked_q, s0, flags)  # type: ignore[no-untyped-call]
+        shape = (batch, steps, -1)
+        by_name = dict(zip(self.model.kernel().program.read_names, reads.reshape(shape).unbind(-1), strict=True))
+        return Trace(states.reshape(shape), gates.reshape(batch, steps, gates.shape[-1]), by_name, density.reshape(batch, steps), last)
+
+    def _loop(self, columns: Mapping[str, Tensor], q: Mapping[str, Tensor], state: Tensor | None, seen: Tensor) -> Trace:
+        mechanism = self.model.mechanism
+        known = {k.name: columns[k.name] for k in mechanism.known}
+        outcome = {o.name: columns[o.name] for o in mechanism.outcomes}
+        reset = torch.zeros_like(seen)
+        stretched = {n: v[:, None].expand(seen.shape) for n, v in q.items()}
+        result = loop(mechanism, self.model.observation, self.values(), known, outcome, seen, reset, stretched, state)
+        return Trace(result.states, result.gates, dict(zip(result.read_names, result.reads.unbind(-1), strict=True)), result.density, result.last)
+
+    def step(self, known: Mapping[str, Tensor], outcome: Mapping[str, Tensor], state: Tensor) -> Trace:
+        """One step of streaming: (B,) inputs and a (B, n) state; go on from ``trace.last``."""
+        return self.forward({n: v[:, None] for n, v in known.items()}, {n: v[:, None] for n, v in outcome.items()}, state)
+
+
+class Drive(nn.Module, ABC):
+    """Abstract base: turns covariates (B, T, F) into named Known sequences (B, T); networks enter a mechanism here.
+
+    It is trained through the exact adjoint of the cell it feeds. No standard errors are claimed for its weights.
+    """
+
+    @abstractmethod
+    def forward(self, covariates: Tensor) -> dict[str, Tensor]:
+        """Known sequences by name."""
+
+
+class NetworkDrive(Drive):
+    """A two-layer tanh network from covariates to one Known sequence, zero at initialisation so that it starts as no drive."""
+
+    def __init__(self, name: str, features: int, hidden: int = 16) -> None:
+        super().__init__()
+        self.name = name
+        self.layers = nn.Sequential(nn.Linear(features, hidden), nn.Tanh(), nn.Linear(hidden, 1))
+        nn.init.zeros_(self.layers[2].weight)
+        nn.init.zeros_(self.layers[2].bias)
+
+    def forward(self, covariates: Tensor) -> dict[str, Tensor]:
+        """Return ``{name: network(covariates)}`` in float64."""
+        return {self.name: self.layers(covariates).squeeze(-1).to(torch.float64)}

@@ -1,0 +1,1 @@
+"""Cells: one file a mechanism."""

@@ -1,0 +1,211 @@
+"""Market volatility: a gated cell that nests EWMA, GARCH, GJR, TARCH and the news-impact shift (AVGARCH)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from seqsci.constraints import Interval, Positive, Real
+from seqsci.equations.vocabulary import Expression, absolute, log, sqrt, where
+from seqsci.gates.base import Gate
+from seqsci.gates.constant import ConstantGate
+from seqsci.mechanism import Gated, Mechanism
+from seqsci.parameter import Derived, Outcome, Parameter, Presample, State
+
+TRADING_DAYS = 252
+
+
+class VolatilityScale(ABC):
+    """What the cell remembers: a standard deviation or a variance."""
+
+    power: int
+
+    @abstractmethod
+    def standard_deviation(self, remembered: Expression) -> Expression:
+        """Sigma from the remembered quantity."""
+
+    @abstractmethod
+    def size(self, news: Expression) -> Expression:
+        """Size of the news in the unit of the remembered quantity."""
+
+
+@dataclass(frozen=True)
+class StandardDeviation(VolatilityScale):
+    """Remember sigma: news enters by its absolute value (TARCH, AVGARCH)."""
+
+    power = 1
+
+    def standard_deviation(self, remembered: Expression) -> Expression:
+        return remembered
+
+    def size(self, news: Expression) -> Expression:
+        return absolute(news)
+
+
+@dataclass(frozen=True)
+class Variance(VolatilityScale):
+    """Remember sigma squared: news enters by its square (EWMA, GARCH, GJR)."""
+
+    power = 2
+
+    def standard_deviation(self, remembered: Expression) -> Expression:
+        return sqrt(remembered)
+
+    def size(self, news: Expression) -> Expression:
+        return news**2
+
+
+def _growth(z: Expression, forget: Expression, persistence: Expression, rotation: Expression, shift: Expression, power: int) -> Expression:
+    """Factor A(z) by which the remembered quantity is multiplied at a standardised surprise z: c' = A(z) c + intercept."""
+    news = z - shift
+    size = absolute(news) if power == 1 else news**2
+    norm = sqrt(1 + shift**2) if power == 1 else 1 + shift**2
+    tilt = where(news < 0, 1 + rotation, 1 - rotation)
+    return persistence * (forget(shock=absolute(z)) + (1 - forget(shock=absolute(z))) * tilt * size / norm)
+
+
+@dataclass(frozen=True)
+class Volatility(Mechanism):
+    r"""Volatility as a gated memory of the size of past surprises.
+
+        e_t = r_t - mean,  u_t = e_t - shift sigma_t,  f_t = forget(|e_t| / sigma_t)
+        c_t = persistence (f_t c_{t-1} + (1 - f_t) (1 -+ rotation) |u_t|^p / (1 + shift^2)^{p/2}) + intercept
+        sigma_t = c_{t-1}^{1/p},   p = 1 (StandardDeviation) or 2 (Variance); the sign of rotation is + for u_t < 0
+
+    Exactly, by test against arch: p = 2, shift = rotation = 0 is GARCH(1,1) with beta = persistence f, alpha = persistence (1 - f);
+    p = 2, shift = 0 is GJR with alpha = persistence (1 - f)(1 - rotation), gamma = 2 persistence (1 - f) rotation; the same with
+    p = 1 is TARCH; p = 1, rotation = 0 is the shift form of AVGARCH; persistence = 1, intercept = 0, p = 2 is EWMA. The bounds
+    alpha >= 0, beta >= 0, alpha + gamma >= 0, alpha + gamma/2 + beta <= 1 of arch are the bounds of the four shares one by one.
+
+    | parameter | symbol | set | reading |
+    |---|---|---|---|
+    | mean | mu | real | expected return per step |
+    | persistence | phi | [0, 1] | share of today's volatility that is passed on; what is missing reverts to the long-run level |
+    | memory | f | [0, 1] | of what is passed on, the share that is old memory rather than today's news |
+    | rotation | rho | [-1, 1] | how much more bad news counts than good news of the same size |
+    | shift | delta | real | size of a good return, in sigmas, that counts as no news |
+    | intercept | omega | > 0 | constant inflow of volatility (unit of the outcome to the power p) |
+
+    Source: Hentschel (1995), All in the family: nesting symmetric and asymmetric GARCH models, DOI 10.1016/0304-405X(94)00821-H.
+    """
+
+    scale: VolatilityScale = StandardDeviation()
+    forget: Gate = ConstantGate()
+
+    states = (State("remembered", symbol="c"),)
+    outcomes = (Outcome("log_return", symbol="r"),)
+    presamples = (Presample("backcast"),)
+    references = ("10.1016/0304-405X(94)00821-H", "10.1016/0304-4076(86)90063-1")
+
+    @property
+    def own_parameters(self) -> tuple[Parameter, ...]:  # type: ignore[override]
+        return (
+            Parameter("mean", Real(), 0.0, "outcome", r"\mu", "expected return per step", dimension=1),
+            Parameter("persistence", Interval(0.0, 1.0), 0.97, "1", r"\phi", "share of volatility that is passed on to the next step"),
+            Parameter("rotation", Interval(-1.0, 1.0), 0.0, "1", r"\rho", "how much more bad news counts than good news of the same size"),
+            Parameter("shift", Real(), 0.0, "sigma", r"\delta", "size of a good return that counts as no news"),
+            Parameter("intercept", Positive(), 0.03, "outcome", r"\omega", "constant inflow of volatility", dimension=self.scale.power),
+        )
+
+    @property
+    def own_derived(self) -> tuple[Derived, ...]:  # type: ignore[override]
+        share, power = Interval(0.0, 1.0), self.scale.power
+        constant = isinstance(self.forget, ConstantGate)
+        named = (
+            Derived("alpha", self._alpha, "1", r"\alpha", "weight of a good surprise (GARCH naming, at shift 0)", Real()),
+            Derived("gamma", self._gamma, "1", r"\gamma", "extra weight of a bad surprise (GARCH naming, at shift 0)", Real()),
+            Derived("beta", self._beta, "1", r"\beta", "weight of yesterday's volatility (GARCH naming)", Real()),
+        )
+        return (
+            *(named if constant else ()),
+            Derived("mean_persistence", self._mean_persistence, "1", r"\kappa", "expected share of a shock to volatility left after one step", share),
+            Derived("half_life", self._half_life, "steps", r"t_{1/2}", "steps until half of a shock to volatility is left", Positive()),
+            Derived("annualised_volatility", self._annualised, "outcome", r"\sigma_{252}", "long-run standard deviation of 252 steps", Positive(), dimension=1),
+        ) if power else ()
+
+    def start(self, backcast: Expression, persistence: Expression, intercept: Expression) -> Expression:
+        return intercept + persistence * backcast
+
+    def read(self, remembered: Expression, mean: Expression) -> dict[str, Expression]:
+        return {"location": mean, "scale": self.scale.standard_deviation(remembered)}
+
+    def update(
+        self,
+        log_return: Expression,
+        scale: Expression,
+        mean: Expression,
+        forget: Expression,
+        persistence: Expression,
+        rotation: Expression,
+        shift: Expression,
+        intercept: Expression,
+    ) -> Gated:
+        surprise = log_return - mean
+        news = surprise - shift * scale
+        norm = sqrt(1 + shift**2) if self.scale.power == 1 else 1 + shift**2
+        kept = forget(shock=absolute(surprise) / scale)
+        tilt = where(news < 0, 1 + rotation, 1 - rotation)
+        return Gated(forget=persistence * kept, write=persistence * (1 - kept), candidate=tilt * self.scale.size(news) / norm) + intercept
+
+    def unobserved(
+        self,
+        remembered: Expression,
+        forget: Expression,
+        persistence: Expression,
+        rotation: Expression,
+        shift: Expression,
+        intercept: Expression,
+        expected: Expression,
+    ) -> Expression:
+        """The expected update: a missing return moves volatility as an average one would."""
+        growth = expected(lambda z: _growth(z, forget, persistence, rotation, shift, self.scale.power))
+        return growth * remembered + intercept
+
+    def growth_moment(self, order: int, forget: Expression, persistence: Expression, rotation: Expression, shift: Expression, expected: Expression) -> Expression:
+        """``E A(z)^order``: moments of the recursion c' = A(z) c + intercept."""
+        return expected(lambda z: _growth(z, forget, persistence, rotation, shift, self.scale.power) ** order)
+
+    def _alpha(self, persistence: Expression, memory: Expression, rotation: Expression) -> Expression:
+        return persistence * (1 - memory) * (1 - rotation)
+
+    def _gamma(self, persistence: Expression, memory: Expression, rotation: Expression) -> Expression:
+        return 2 * persistence * (1 - memory) * rotation
+
+    def _beta(self, persistence: Expression, memory: Expression) -> Expression:
+        return persistence * memory
+
+    def _mean_persistence(self, forget: Expression, persistence: Expression, rotation: Expression, shift: Expression, expected: Expression) -> Expression:
+        return self.growth_moment(1, forget, persistence, rotation, shift, expected)
+
+    def _half_life(self, forget: Expression, persistence: Expression, rotation: Expression, shift: Expression, expected: Expression) -> Expression:
+        return log(0.5) / log(self.growth_moment(1, forget, persistence, rotation, shift, expected))
+
+    def _annualised(
+        self, forget: Expression, persistence: Expression, rotation: Expression, shift: Expression, intercept: Expression, expected: Expression
+    ) -> Expression:
+        first = self.growth_moment(1, forget, persistence, rotation, shift, expected)
+        level = intercept / (1 - first)
+        if self.scale.power == 2:
+            return sqrt(TRADING_DAYS * level)
+        second = self.growth_moment(2, forget, persistence, rotation, shift, expected)
+        return sqrt(TRADING_DAYS * (intercept**2 + 2 * intercept * first * level) / (1 - second))
+
+    def presample(self, outcome: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """Backcast: the 0.94^i-weighted mean of the first 75 values of |r - mean|^p (as arch does)."""
+        returns = outcome["log_return"]
+        first = np.abs(returns[:75] - returns.mean()) ** self.scale.power
+        weights = 0.94 ** np.arange(len(first))
+        return {"backcast": float(weights @ first / weights.sum())}
+
+    def starting_values(self, outcome: Mapping[str, np.ndarray]) -> list[dict[str, float]]:
+        """A small grid over persistence, memory, rotation and shift, the intercept set to match the sample's size of returns."""
+        returns = outcome["log_return"]
+        center = float(returns.mean())
+        size = float(np.mean(np.abs(returns - center) ** self.scale.power))
+        grid = [(p, f, r, s) for p in (0.99, 0.95) for f in (0.93, 0.86) for r, s in ((0.0, 0.0), (0.6, 0.0), (0.0, 0.6), (0.4, 0.3))]
+        return [
+            {"mean": center, "persistence": p, "memory": f, "rotation": r, "shift": s, "intercept": max(size * (1 - p), 1e-12)} for p, f, r, s in grid
+        ]

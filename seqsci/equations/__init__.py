@@ -1,0 +1,1 @@
+"""From one plain-Python equation to LaTeX, derivatives, oracle and kernels."""

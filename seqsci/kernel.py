@@ -1,0 +1,141 @@
+"""Compiled passes of one model over packed sequences: states, adjoint, score, objective, simulate."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seqsci.constraints import Constraint
+from seqsci.equations.symbolic import Program, trace
+from seqsci.mechanism import Mechanism
+from seqsci.observations.base import Observation
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Sequences as kernels read them; see `seqsci.equations.numba_backend` for shapes."""
+
+    X: Array
+    observed: Array
+    weight: Array
+    reset: Array
+    Q: Array
+    S0: Array
+    given: int
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """In the kernels' order."""
+        return (self.X, self.observed, self.weight, self.reset, self.Q, self.S0, self.given)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Result of a forward pass: states before each step (N, n), reads (N, r), gates (N, 3 g), log density (N,), last states (units, n)."""
+
+    states: Array
+    reads: Array
+    gates: Array
+    density: Array
+    last: Array
+
+
+@dataclass(frozen=True)
+class Score:
+    """Negative log-likelihood, its gradient, the sum of outer products of per-step gradients, and those gradients if asked for."""
+
+    nll: float
+    gradient: Array
+    outer: Array
+    rows: Array
+
+
+class Kernel:
+    """The generated code of a program; every function is written, compiled and cached on disk at its first use."""
+
+    def __init__(self, program: Program, constraints: tuple[Constraint, ...]) -> None:
+        self.program = program
+        self.constraints = constraints
+        self.label = program.label
+        self.n, self.k = len(program.states), len(program.parameters)
+
+    @functools.cached_property
+    def _writer(self) -> Any:
+        from seqsci.equations.numba_backend import Writer
+
+        return Writer(self.program)
+
+    def _load(self, name: str, body: str) -> Callable[..., Any]:
+        from seqsci.equations.numba_backend import HEADER
+        from seqsci.equations.numba_cache import load
+
+        return load(HEADER.format(label=self.label) + "\n\n" + body, name, self.label)  # type: ignore[no-any-return]
+
+    @functools.cached_property
+    def score_function(self) -> Callable[..., Any]:
+        """Compiled score in natural parameters."""
+        return self._load("score", self._score_source)
+
+    @functools.cached_property
+    def _score_source(self) -> str:
+        return self._writer.score() + "\n\n" + self._writer.objective(self.constraints)  # type: ignore[no-any-return]
+
+    @functools.cached_property
+    def objective_function(self) -> Callable[..., Any]:
+        """Compiled score on the raw scale."""
+        return self._load("objective", self._score_source)
+
+    @functools.cached_property
+    def _states(self) -> Callable[..., Any]:
+        return self._load("states", self._writer.states())
+
+    @functools.cached_property
+    def _adjoint(self) -> Callable[..., Any]:
+        return self._load("adjoint", self._writer.adjoint())
+
+    @functools.cached_property
+    def _simulate(self) -> Callable[..., Any]:
+        return self._load("simulate", self._writer.simulate())
+
+    def states(self, parameters: Array, data: Packed) -> Pass:
+        """Filter the sequences."""
+        rows, units = len(data.X), len(data.Q)
+        result = Pass(
+            np.empty((rows, self.n)), np.empty((rows, len(self.program.reads))), np.empty((rows, 3 * len(self.program.gates))), np.empty(rows), np.empty((units, self.n))
+        )
+        self._states(parameters, *data.arguments, result.states, result.reads, result.gates, result.density, result.last)
+        return result
+
+    def adjoint(self, parameters: Array, data: Packed, states: Array, cotangents: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+        """Gradients by inputs (N, m), parameters (k,), presamples (units, q) and initial states (units, n)."""
+        out = np.zeros_like(data.X), np.zeros(self.k), np.zeros_like(data.Q), np.zeros((len(data.Q), self.n))
+        self._adjoint(parameters, *data.arguments, states, *(np.ascontiguousarray(c) for c in cotangents), *out)
+        return out
+
+    def score(self, parameters: Array, data: Packed, per_row: bool = False) -> Score:
+        """Negative log-likelihood, gradient and outer products in natural parameters."""
+        gradient, outer = np.zeros(self.k), np.zeros((self.k, self.k))
+        rows = np.zeros((len(data.X) if per_row else 0, self.k))
+        nll = self.score_function(np.ascontiguousarray(parameters, float), *data.arguments, gradient, outer, rows)
+        return Score(nll, gradient, outer, rows)
+
+    def simulate(self, parameters: Array, data: Packed, noise: Array) -> Array:
+        """Fill the first outcome's column of ``data.X`` in place from noise (N,); returns the states before each step."""
+        states = np.empty((len(data.X), self.n))
+        self._simulate(parameters, data.X, data.reset, data.Q, data.S0, data.given, noise, states)
+        return states
+
+
+@functools.lru_cache(maxsize=256)
+def kernel_of(mechanism: Mechanism, observation: Observation, folded: tuple[tuple[str, float], ...] = (), gaps: bool = False) -> Kernel:
+    """The kernel of a mechanism, an observation and the parameters that were folded into the equation."""
+    program = trace(mechanism, observation, folded, gaps)
+    gone = {name for name, _ in folded}
+    declared = (*mechanism.parameters, *observation.parameters)
+    return Kernel(program, tuple(p.constraint for p in declared if p.name not in gone))

@@ -1,0 +1,1 @@
+"""Observation densities: how an outcome scatters around what was read from the state."""

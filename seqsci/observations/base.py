@@ -1,0 +1,64 @@
+"""What an observation density is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from seqsci.equations.vocabulary import Expression
+from seqsci.parameter import Parameter
+
+Arrays = Mapping[str, np.ndarray | float]
+
+
+class Observation(ABC):
+    """Abstract base: the density of an outcome ``y`` given arguments read from the state and own shape parameters.
+
+    ``arguments`` must come from the mechanism's ``read``; ``parameters`` are the observation's own unless ``read`` supplies them.
+    ``log_density`` and ``outcome`` are equations in the vocabulary; ``cdf``, ``quantile`` and ``noise`` work on arrays.
+    All mappings are keyed by the names of arguments and parameters and broadcast against y.
+    """
+
+    arguments: ClassVar[tuple[str, ...]]
+
+    @property
+    @abstractmethod
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Own shape parameters."""
+
+    @abstractmethod
+    def log_density(self, y: Expression, given: Mapping[str, Expression]) -> Expression:
+        """Log density (or log mass) of y."""
+
+    @abstractmethod
+    def outcome(self, noise: Expression, given: Mapping[str, Expression]) -> Expression:
+        """The outcome made from one draw of `noise`; an equation, so that the simulator is generated from it."""
+
+    @abstractmethod
+    def noise(self, size: tuple[int, ...], shape: Mapping[str, float], generator: np.random.Generator) -> np.ndarray:
+        """Draws that `outcome` turns into outcomes; only own shape parameters may enter."""
+
+    @abstractmethod
+    def cdf(self, y: np.ndarray, given: Arrays) -> np.ndarray:
+        """P(outcome <= y)."""
+
+    @abstractmethod
+    def quantile(self, probability: np.ndarray, given: Arrays) -> np.ndarray:
+        """The smallest y with cdf(y) >= probability."""
+
+    @abstractmethod
+    def mean(self, given: Arrays) -> np.ndarray:
+        """Expected outcome."""
+
+    @abstractmethod
+    def variance(self, given: Arrays) -> np.ndarray:
+        """Variance of the outcome."""
+
+    def sample(self, given: Arrays, generator: np.random.Generator) -> np.ndarray:
+        """One outcome per broadcast element of the arguments."""
+        shape = np.broadcast_shapes(*(np.shape(v) for v in given.values()))
+        draws = self.noise(shape, {p.name: float(np.asarray(given[p.name]).reshape(-1)[0]) for p in self.parameters}, generator)
+        return np.asarray(self.outcome(draws, given))
