@@ -1,0 +1,1 @@
+"""Scientific domains of seqsci: one folder a domain, imported as seqsci.domains.<name>."""

@@ -1,0 +1,1 @@
+"""Finance: volatility of log-returns, its data, models and baselines."""
