@@ -1,0 +1,1 @@
+"""Evaluation of forecasts: losses, tests on losses, and resampling intervals."""
