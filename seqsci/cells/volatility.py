@@ -200,12 +200,19 @@ class Volatility(Mechanism):
         weights = 0.94 ** np.arange(len(first))
         return {"backcast": float(weights @ first / weights.sum())}
 
+    def typical_presample(self, parameters: Mapping[str, float]) -> dict[str, float]:
+        """The long-run level, from the intercept and the shares alone."""
+        loss = 0.22 if self.scale.power == 1 else 0.0
+        share = parameters["persistence"] * (1 - loss * (1 - parameters.get("memory", 0.9)))
+        return {"backcast": parameters["intercept"] / max(1 - share, 1e-3)}
+
     def starting_values(self, outcome: Mapping[str, np.ndarray]) -> list[dict[str, float]]:
         """A small grid over persistence, memory, rotation and shift, the intercept set to match the sample's size of returns."""
         returns = outcome["log_return"]
         center = float(returns.mean())
-        size = float(np.mean(np.abs(returns - center) ** self.scale.power))
+        size = float(returns.std()) ** self.scale.power
+        loss = 0.22 if self.scale.power == 1 else 0.0  # 1 - E|z|: news in sigma units is smaller than sigma on average
         grid = [(p, f, r, s) for p in (0.99, 0.95) for f in (0.93, 0.86) for r, s in ((0.0, 0.0), (0.6, 0.0), (0.0, 0.6), (0.4, 0.3))]
         return [
-            {"mean": center, "persistence": p, "memory": f, "rotation": r, "shift": s, "intercept": max(size * (1 - p), 1e-12)} for p, f, r, s in grid
+            {"mean": center, "persistence": p, "memory": f, "rotation": r, "shift": s, "intercept": max(size * (1 - p * (f + (1 - f) * (1 - loss))), 1e-12)} for p, f, r, s in grid
         ]

@@ -1,0 +1,234 @@
+"""The result of an estimation: frozen data with standard errors, intervals, flags and provenance."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import seqsci
+from seqsci.errors import ParameterError, did_you_mean, explain
+from seqsci.kernel import Pass
+from seqsci.model import Model
+from seqsci.parameter import Derived, Parameter
+from seqsci.sequences import Sequences
+
+if TYPE_CHECKING:
+    from seqsci.estimation.summary import Summary
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a fit came from."""
+
+    covariance: str
+    evaluations: int
+    seconds: float
+    data_hash: str
+    kinked: bool
+    version: str
+
+    @classmethod
+    def of(cls, covariance: str, evaluations: int, seconds: float, data_hash: str, kinked: bool) -> Provenance:
+        """With the running version filled in."""
+        return cls(covariance, evaluations, seconds, data_hash, kinked, seqsci.__version__)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One row of a table of estimates; ``standard_error`` is NaN for a fixed or pinned parameter."""
+
+    name: str
+    symbol: str
+    value: float
+    standard_error: float
+    low: float
+    high: float
+    unit: str
+    reading: str
+    flag: str
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Estimates of one model on one set of sequences. It holds data only: no estimator, no way back up.
+
+    Attributes:
+        model: the model at its estimates, in the unit of the data.
+        free_names: the estimated parameters, in the order of ``covariance_raw`` (their covariance on the raw scale).
+        at_bound: parameters that sit at a bound; they were pinned there and carry no standard error.
+        log_likelihood, rows: of the scored rows, in the unit of the data.
+        sequences, presamples: the data that were fitted, and the numbers computed from them before the first step.
+    """
+
+    model: Model
+    free_names: tuple[str, ...]
+    covariance_raw: Array
+    at_bound: tuple[str, ...]
+    log_likelihood: float
+    rows: int
+    sequences: Sequences
+    presamples: Array
+    provenance: Provenance
+
+    @property
+    def outcome(self) -> str:
+        """Name of the modelled outcome."""
+        return self.model.mechanism.outcomes[0].name
+
+    @property
+    def unit(self) -> str:
+        """Unit of the outcome as stated by the data."""
+        return self.sequences.measure.get(self.outcome, "1")
+
+    @property
+    def value(self) -> dict[str, float]:
+        """Estimates by name, fixed parameters included."""
+        return self.model.value
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of estimated parameters, pinned ones included."""
+        return len(self.free_names) + len(self.at_bound)
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, ``2 k - 2 log L`` (Akaike 1974, DOI 10.1109/TAC.1974.1100705)."""
+        return 2 * self.parameter_count - 2 * self.log_likelihood
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion, ``k log n - 2 log L`` (Schwarz 1978, DOI 10.1214/aos/1176344136)."""
+        return self.parameter_count * math.log(self.rows) - 2 * self.log_likelihood
+
+    @functools.cached_property
+    def _raw(self) -> Array:
+        table = {p.name: p for p in self.model.parameters}
+        return np.array([table[n].constraint.inverse(self.value[n]) for n in self.free_names])
+
+    @functools.cached_property
+    def _path(self) -> Pass:
+        return self.model.filter(self.sequences, self.presamples)
+
+    @property
+    def path(self) -> Pass:
+        """States, reads, gates and log densities along the fitted sequences."""
+        return self._path
+
+    @property
+    def last_state(self) -> Array:
+        """States after the last row of the last unit (n,)."""
+        return np.asarray(self._path.last[-1])
+
+    def covariance(self) -> Array:
+        """Covariance of the estimated parameters on their natural scale, ``J C J`` with J = d natural / d raw."""
+        table = {p.name: p for p in self.model.parameters}
+        slope = np.exp([float(table[n].constraint.log_jacobian(r)) for n, r in zip(self.free_names, self._raw, strict=True)])
+        return self.covariance_raw * np.outer(slope, slope)
+
+    def _interval(self, raw: float, se: float, parameter: Parameter | Derived, level: float) -> tuple[float, float]:
+        from statistics import NormalDist
+
+        z = NormalDist().inv_cdf(0.5 + level / 2)
+        ends = (float(parameter.constraint.forward(raw - z * se)), float(parameter.constraint.forward(raw + z * se)))
+        return min(ends), max(ends)
+
+    def _unit(self, parameter: Parameter | Derived) -> str:
+        if parameter.dimension == 0:
+            return parameter.unit
+        return self.unit if parameter.dimension == 1 else f"{self.unit}^{parameter.dimension}"
+
+    def estimates(self, level: float = 0.95) -> tuple[Estimate, ...]:
+        """One row a parameter; intervals are built on the raw scale and carried over, so they stay inside the admissible set."""
+        variances = np.diag(self.covariance_raw)
+        natural = np.sqrt(np.maximum(np.diag(self.covariance()), 0.0)) if len(variances) else variances
+        rows = []
+        for p in self.model.parameters:
+            common = (p.name, p.symbol, self.value[p.name])
+            if p.name in self.free_names:
+                i = self.free_names.index(p.name)
+                low, high = self._interval(self._raw[i], math.sqrt(max(variances[i], 0.0)), p, level)
+                flag = "" if np.isfinite(variances[i]) else "not identified"
+                rows.append(Estimate(*common, float(natural[i]) if not flag else math.nan, low, high, self._unit(p), p.reading, flag))
+            else:
+                flag = "at bound" if p.name in self.at_bound else "fixed"
+                rows.append(Estimate(*common, math.nan, math.nan, math.nan, self._unit(p), p.reading, flag))
+        return tuple(rows)
+
+    def derived(self, level: float = 0.95) -> tuple[Estimate, ...]:
+        """Derived quantities; standard errors by the delta method on the raw scale, intervals on each quantity's own scale."""
+        here, k = self.model.derived_values, len(self._raw)
+        gradient = {d.name: np.zeros(k) for d in self.model.derived}
+        deviations = np.sqrt(np.maximum(np.diag(self.covariance_raw), 0.0))
+        table = {p.name: p for p in self.model.parameters}
+        for i, (name, r) in enumerate(zip(self.free_names, self._raw, strict=True)):
+            h = 1e-3 * min(deviations[i], 1.0) if deviations[i] > 0 else 1e-5
+            sides = [self.model.start_at(**{name: float(table[name].constraint.forward(r + s * h))}).derived_values for s in (1, -1)]
+            for d in self.model.derived:
+                gradient[d.name][i] = (sides[0][d.name] - sides[1][d.name]) / (2 * h)
+        return tuple(self._derived_row(d, here[d.name], gradient[d.name], level) for d in self.model.derived)
+
+    def _derived_row(self, d: Derived, value: float, gradient: Array, level: float) -> Estimate:
+        se = math.sqrt(max(float(gradient @ self.covariance_raw @ gradient), 0.0)) if len(gradient) else math.nan
+        low, high = d.constraint.bounds
+        if not math.isfinite(value) or not low < value < high:
+            return Estimate(d.name, d.symbol, value, math.nan, math.nan, math.nan, self._unit(d), d.reading, "outside its range: no finite value")
+        raw = d.constraint.inverse(value)
+        slope = math.exp(float(d.constraint.log_jacobian(raw)))
+        ends = self._interval(raw, se / slope, d, level)
+        return Estimate(d.name, d.symbol, value, se, *ends, self._unit(d), d.reading, "")
+
+    def standard_error(self, name: str) -> float:
+        """Standard error of one parameter or derived quantity."""
+        return self._row(name).standard_error
+
+    def interval(self, name: str, level: float = 0.95) -> tuple[float, float]:
+        """Confidence interval of one parameter or derived quantity."""
+        row = self._row(name, level)
+        return row.low, row.high
+
+    def _row(self, name: str, level: float = 0.95) -> Estimate:
+        table = {e.name: e for e in self.estimates(level)}
+        if name not in table:
+            table |= {e.name: e for e in self.derived(level)}
+        if name not in table:
+            raise ParameterError(explain(f"no parameter {name!r}{did_you_mean(name, table)}", name, ", ".join(table), "use one of these names"))
+        return table[name]
+
+    def summary(self, level: float = 0.95) -> Summary:
+        """The table of estimates; ``str``, ``.html()`` and ``.latex()`` render it."""
+        from seqsci.estimation.summary import Summary
+
+        return Summary.of(self, level)
+
+    def update(self, new: Sequences) -> Fit:
+        """The fit carried forward over new rows of the same unit without re-estimation: only the state moves.
+
+        Estimates, standard errors and the log-likelihood remain those of the fitted rows.
+        """
+        old = self.sequences
+
+        def joined(a: Array, b: Array) -> Array:
+            return np.concatenate([a, b])
+
+        again = Sequences(
+            {n: joined(v, new.column(n)) for n, v in old.outcome.items()},
+            {n: joined(v, new.column(n)) for n, v in old.known.items()},
+            joined(np.asarray(old.observed), np.asarray(new.observed)).astype(bool),
+            joined(np.asarray(old.weight), np.asarray(new.weight)),
+            joined(np.asarray(old.reset), np.zeros(len(new), np.uint8)).astype(bool),
+            joined(np.asarray(old.unit), np.full(len(new), np.asarray(old.unit)[-1])),
+            joined(np.asarray(old.group), np.full(len(new), np.asarray(old.group)[-1])),
+            None if old.index is None or new.index is None else joined(old.index, new.index),
+            old.measure,
+        )
+        return replace(self, sequences=again)
+
+    def simulate(self, rows: int, seed: int) -> Sequences:
+        """Sequences drawn from the fitted model."""
+        return self.model.simulate(rows, seed)

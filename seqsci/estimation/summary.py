@@ -1,0 +1,80 @@
+"""The printed table of a fit: plain text, HTML, LaTeX."""
+
+from __future__ import annotations
+
+import html
+import math
+from dataclasses import dataclass
+
+from seqsci.estimation.result import Estimate, Fit
+
+COLUMNS = ("parameter", "estimate", "std. error", "interval", "unit", "reading")
+
+
+def number(value: float) -> str:
+    """Four significant digits; a dash for what does not exist."""
+    return "-" if math.isnan(value) else f"{value:.4g}"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Rendered estimates; printing it gives text, a notebook shows HTML."""
+
+    title: str
+    facts: tuple[str, ...]
+    estimates: tuple[Estimate, ...]
+    derived: tuple[Estimate, ...]
+    level: float
+
+    @classmethod
+    def of(cls, fit: Fit, level: float) -> Summary:
+        """The summary of a fit."""
+        span = ""
+        if fit.sequences.index is not None and len(fit.sequences.index):
+            span = f", {str(fit.sequences.index[0])[:10]} to {str(fit.sequences.index[-1])[:10]}"
+        facts = (
+            f"{fit.rows} rows of {fit.outcome} [{fit.unit}]{span}",
+            f"log-likelihood {fit.log_likelihood:.3f}   AIC {fit.aic:.2f}   BIC {fit.bic:.2f}   parameters {fit.parameter_count}",
+            f"standard errors: {fit.provenance.covariance}; intervals: {level:.0%}, built on the unconstrained scale",
+        )
+        return cls(fit.model.name, facts, fit.estimates(level), fit.derived(level), level)
+
+    def _cells(self, e: Estimate, last: bool) -> tuple[str, ...]:
+        span = "" if math.isnan(e.low) else f"{number(e.low)} .. {number(e.high)}"
+        return (e.name, number(e.value), number(e.standard_error), e.flag or span, e.unit, e.reading)
+
+    def __str__(self) -> str:
+        rows = [self._cells(e, False) for e in self.estimates]
+        more = [self._cells(e, True) for e in self.derived]
+        head = ("parameter", "estimate", "std. error", f"{self.level:.0%} interval", "unit", "reading")
+        widths = [max(len(r[i]) for r in (head, *rows, *more)) for i in range(len(head))]
+
+        def line(cells: tuple[str, ...]) -> str:
+            parts = [c.rjust(w) if i in (1, 2) else c.ljust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True))]
+            return "  ".join(parts).rstrip()
+
+        rule = "-" * min(max(len(line(r)) for r in (head, *rows, *more)), 150)
+        body = [self.title, *self.facts, rule, line(head), rule, *map(line, rows)]
+        if more:
+            body += [rule, "derived", *map(line, more)]
+        return "\n".join([*body, rule])
+
+    def html(self) -> str:
+        """An HTML table; `_repr_html_` shows it in notebooks."""
+        escape = html.escape
+        rows = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in self._cells(e, False)) + "</tr>" for e in (*self.estimates, *self.derived))
+        head = "".join(f"<th>{escape(c)}</th>" for c in COLUMNS)
+        facts = "<br>".join(escape(f) for f in self.facts)
+        return f"<table class='seqsci'><caption>{escape(self.title)}<br>{facts}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+    _repr_html_ = html
+
+    def latex(self) -> str:
+        """A booktabs table."""
+        body = []
+        for e in (*self.estimates, *self.derived):
+            span = e.flag or f"[{number(e.low)}, {number(e.high)}]"
+            unit, reading = (t.replace("^", r"\textasciicircum{}").replace("%", r"\%").replace("_", r"\_") for t in (e.unit, e.reading))
+            body.append(rf"${e.symbol}$ & {number(e.value)} & {number(e.standard_error)} & {span} & {unit} & {reading} \\")
+        head = r"symbol & estimate & std.\ error & interval & unit & reading \\"
+        return "\n".join([r"\begin{tabular}{lrrlll}", r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}"])
