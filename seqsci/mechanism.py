@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -73,7 +74,7 @@ class Mechanism:
         held = ((name, getattr(self, name)) for name in getattr(self, "__dataclass_fields__", {}))
         return {name: value for name, value in held if isinstance(value, Gate)}
 
-    @property
+    @functools.cached_property
     def parameters(self) -> tuple[Parameter, ...]:
         """Own parameters, then those of the gates."""
         return (*self.own_parameters, *(p for gate in self.gates.values() for p in gate.parameters))
@@ -86,6 +87,10 @@ class Mechanism:
     def presample(self, outcome: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray]) -> dict[str, float]:
         """The presample numbers of one unit from its training rows (observed rows only); default: none."""
         return {}
+
+    def forecast_moments(self, state: np.ndarray, bound: Mapping[str, Any], horizon: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """Mean and variance of the next ``horizon`` outcomes in closed form, or None; ``bound`` holds what equations bind."""
+        return None
 
     def typical_presample(self, parameters: Mapping[str, float]) -> dict[str, float]:
         """Presample numbers for a simulation from these parameter values; default: zeros."""

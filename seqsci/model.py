@@ -42,7 +42,7 @@ class Model:
         object.__setattr__(self, "values", tuple(table.items()))
         object.__setattr__(self, "name", self.name or f"{type(self.mechanism).__name__} + {type(self.observation).__name__}")
 
-    @property
+    @functools.cached_property
     def parameters(self) -> tuple[Parameter, ...]:
         """Every parameter in the kernels' order: the mechanism's, its gates', the observation's."""
         return (*self.mechanism.parameters, *self.observation.parameters)
@@ -95,7 +95,7 @@ class Model:
         """Fixed parameters at -1, 0 or 1: written into the equation."""
         return tuple((n, v) for n, v in self.values if n in self.fixed and v in FOLDABLE)
 
-    @property
+    @functools.cached_property
     def kernel_parameters(self) -> tuple[Parameter, ...]:
         """The parameters that the kernel takes (all but the folded ones), in its order."""
         gone = {n for n, _ in self.folded}

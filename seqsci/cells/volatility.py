@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -100,7 +102,7 @@ class Volatility(Mechanism):
     presamples = (Presample("backcast"),)
     references = ("10.1016/0304-405X(94)00821-H", "10.1016/0304-4076(86)90063-1")
 
-    @property
+    @functools.cached_property
     def own_parameters(self) -> tuple[Parameter, ...]:  # type: ignore[override]
         return (
             Parameter("mean", Real(), 0.0, "outcome", r"\mu", "expected return per step", dimension=1),
@@ -110,7 +112,7 @@ class Volatility(Mechanism):
             Parameter("intercept", Positive(), 0.03, "outcome", r"\omega", "constant inflow of volatility", dimension=self.scale.power),
         )
 
-    @property
+    @functools.cached_property
     def own_derived(self) -> tuple[Derived, ...]:  # type: ignore[override]
         share, power = Interval(0.0, 1.0), self.scale.power
         constant = isinstance(self.forget, ConstantGate)
@@ -192,6 +194,17 @@ class Volatility(Mechanism):
             return sqrt(TRADING_DAYS * level)
         second = self.growth_moment(2, forget, persistence, rotation, shift, expected)
         return sqrt(TRADING_DAYS * (intercept**2 + 2 * intercept * first * level) / (1 - second))
+
+    def forecast_moments(self, state: np.ndarray, bound: Mapping[str, Any], horizon: int) -> tuple[np.ndarray, np.ndarray]:
+        """Exact moments: with c' = A(z) c + intercept and independent z, E c and E c^2 follow linear recursions."""
+        named = {n: bound[n] for n in ("forget", "persistence", "rotation", "shift", "expected")}
+        one, two = float(self.growth_moment(1, **named)), float(self.growth_moment(2, **named))
+        inflow, first, second = float(bound["intercept"]), float(state[0]), float(state[0]) ** 2
+        variance = np.empty(horizon)
+        for h in range(horizon):
+            variance[h] = first if self.scale.power == 2 else second
+            first, second = one * first + inflow, two * second + 2 * inflow * one * first + inflow**2
+        return np.full(horizon, float(bound["mean"])), variance
 
     def presample(self, outcome: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray]) -> dict[str, float]:
         """Backcast: the 0.94^i-weighted mean of the first 75 values of |r - mean|^p (as arch does)."""

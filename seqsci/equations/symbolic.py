@@ -42,12 +42,12 @@ class Program:
     outcome: sp.Expr
     label: str
 
-    @property
+    @functools.cached_property
     def affine(self) -> bool:
         """Whether the update is affine in the states: no second derivative by states."""
         return all(not sp.diff(e, s).has(*self.states) for e in self.update for s in self.states)
 
-    @property
+    @functools.cached_property
     def kinked(self) -> bool:
         """Whether an absolute value or a branch depends on a state or a parameter, so that the likelihood is only piecewise smooth."""
         live = {*self.states, *self.parameters}

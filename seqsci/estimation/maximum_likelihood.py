@@ -27,7 +27,8 @@ class MaximumLikelihood:
     """Maximise the log-likelihood over the model's free parameters on their raw scale.
 
     Attributes:
-        starts: number of starting points that are climbed (the best of the model's grid; with `warm` the model's own values come first).
+        starts: number of starting points that are climbed: 1 takes the first of the model's grid, more take the best of it;
+            with `warm` the model's own values come first.
         covariance: how standard errors are made; the default is robust to a wrong density.
         warm: climb from the model's own values as well (rolling refits).
         evaluations: most evaluations of the likelihood per start.
@@ -127,7 +128,9 @@ class _Search:
     def best(self, starts: int, warm: bool) -> tuple[Array, float, bool]:
         """Climb from the most promising points; the likelihood decides."""
         points = self.points(warm)
-        if len(points) > max(starts, 1):
+        if starts <= 1:
+            points = points[:1]
+        elif len(points) > starts:
             first = points[:1] if warm else []
             rest = sorted(points[len(first) :], key=self.nll)
             points = (first + rest)[:starts]

@@ -18,6 +18,7 @@ from seqsci.sequences import Sequences
 
 if TYPE_CHECKING:
     from seqsci.estimation.summary import Summary
+    from seqsci.forecast import PathForecast
 
 Array = np.ndarray
 
@@ -228,6 +229,12 @@ class Fit:
             old.measure,
         )
         return replace(self, sequences=again)
+
+    def predict(self, horizon: int, draws: int = 5000, seed: int = 0) -> PathForecast:
+        """The next ``horizon`` steps: simulated paths, moments in closed form where the mechanism has one; estimates taken as known."""
+        from seqsci.forecast import forecast
+
+        return forecast(self.model, self.last_state, horizon, draws, seed)
 
     def simulate(self, rows: int, seed: int) -> Sequences:
         """Sequences drawn from the fitted model."""

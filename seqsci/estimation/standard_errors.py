@@ -27,19 +27,19 @@ def invert(information: Array) -> Array:
     return result
 
 
-def observed_information(score: ScoreFunction, theta: Array, kinked: bool) -> Array:
+def observed_information(score: ScoreFunction, theta: Array, kinked: bool, outer: Array | None = None) -> Array:
     r"""Second derivative of the negative log-likelihood by central differences of the exact score.
 
     ``H_ij = (g_i(theta + h_j e_j) - g_i(theta - h_j e_j)) / 2 h_j``, made symmetric. A smooth likelihood takes
     ``h_j = 0.001`` outer-product standard errors (equal to the exact Hessian to about 1e-6); a kinked one takes 0.5, which averages
     over the kinks: in simulations the exact Hessian's 95 % interval of a shift covered 72 %, this one's 96 %.
     """
-    _, outer = score(theta)
+    outer = score(theta)[1] if outer is None else outer
     information = np.diag(outer)
     step = np.where(information > 0, (KINK_STEP if kinked else SMOOTH_STEP) / np.sqrt(np.maximum(information, 1e-300)), 1e-4)
-    covariance = invert(outer)
-    if kinked and np.isfinite(covariance).all():
-        step = KINK_STEP * np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    if kinked:
+        covariance = invert(outer)
+        step = KINK_STEP * np.sqrt(np.maximum(np.diag(covariance), 0.0)) if np.isfinite(covariance).all() else step
     hessian = np.empty((len(theta), len(theta)))
     for j, h in enumerate(step):
         e = np.zeros(len(theta))
@@ -88,6 +88,7 @@ class Sandwich(Covariance):
     name = "sandwich (robust)"
 
     def estimate(self, score: ScoreFunction, theta: Array, kinked: bool) -> Array:
-        bread = invert(observed_information(score, theta, kinked))
-        result: Array = bread @ score(theta)[1] @ bread
+        outer = score(theta)[1]
+        bread = invert(observed_information(score, theta, kinked, outer))
+        result: Array = bread @ outer @ bread
         return result
