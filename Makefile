@@ -1,0 +1,53 @@
+# `make demo` and `make test` need Python >= 3.11 with pip, and nothing else: they create .venv and install into it.
+PYTHON ?= python3
+PY := .venv/bin/python
+INSTALL := $(PY) -m pip install --disable-pip-version-check -c constraints.txt
+
+# Data files beside the checkout are used when they are there; a SEQSCI_DATA of your own always wins.
+ifndef SEQSCI_DATA
+ifneq ($(wildcard ../shared/data/.),)
+export SEQSCI_DATA := $(abspath ../shared/data)
+endif
+endif
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: demo test lint bench recovery clean help
+
+demo: .venv/.installed-all  ## fit the S&P 500, print the tables, write the run
+	.venv/bin/seqsci fit --config finance/sp500
+
+test: .venv/.installed-dev  ## run the tests on two processes
+	$(PY) -m pytest -n 2 --dist loadfile
+
+lint: .venv/.installed-dev  ## ruff check, ruff format, mypy --strict
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check --quiet .
+	$(PY) -m mypy
+
+bench: .venv/.installed-all  ## numbers against arch and the baselines; last line JSON
+	$(PY) -m benchmarks.finance
+
+recovery: .venv/.installed-all  ## simulate, fit, coverage of the intervals; last line JSON
+	$(PY) -m benchmarks.recovery
+
+clean:  ## remove caches and build output; .venv and runs/ stay
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find seqsci domains tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "make %-10s %s\n", $$1, $$2}'
+
+# The stamps make a second run quick; they are older than an edit of the two files, so an edit installs again. An existing .venv is kept.
+.venv/.installed-all: pyproject.toml constraints.txt | .venv/bin/python
+	$(INSTALL) -e '.[all]'
+	@touch $@
+
+.venv/.installed-dev: pyproject.toml constraints.txt | .venv/bin/python
+	$(INSTALL) -e '.[all,test,lint]'
+	@touch .venv/.installed-all $@
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit("seqsci needs Python >= 3.11, %s is %d.%d; say make PYTHON=python3.12" % (sys.executable, *v))'
+	$(PYTHON) -m venv --clear .venv
