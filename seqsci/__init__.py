@@ -1,3 +1,75 @@
-"""Scientific models of sequences with memory: write a mechanism once, as its equation."""
+"""Scientific models of sequences with memory: write a mechanism once, as its equation.
+
+Importing this package loads nothing heavy; each public name is imported at its first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from seqsci.cell import Cell, Drive, NetworkDrive, Trace
+    from seqsci.errors import SeqsciError
+    from seqsci.estimation.artefact import load_fit
+    from seqsci.estimation.hypothesis_tests import likelihood_ratio
+    from seqsci.estimation.maximum_likelihood import MaximumLikelihood
+    from seqsci.estimation.result import Fit
+    from seqsci.forecast import Distribution
+    from seqsci.knockout import knock_out
+    from seqsci.linear_gaussian import LinearGaussian, StateSpace
+    from seqsci.mechanism import Gated, Mechanism
+    from seqsci.model import Model
+    from seqsci.parameter import Derived, Known, Outcome, Parameter, Presample, State
+    from seqsci.predictor import ModelPredictor, Predictor
+    from seqsci.sequences import Sequences
+    from seqsci.study import Study, fit, load
+    from seqsci.study import compare_fit as compare
+
+_HOMES = {
+    "Cell": "cell",
+    "Derived": "parameter",
+    "Distribution": "forecast",
+    "Drive": "cell",
+    "Fit": "estimation.result",
+    "Gated": "mechanism",
+    "Known": "parameter",
+    "LinearGaussian": "linear_gaussian",
+    "MaximumLikelihood": "estimation.maximum_likelihood",
+    "Mechanism": "mechanism",
+    "Model": "model",
+    "ModelPredictor": "predictor",
+    "NetworkDrive": "cell",
+    "Outcome": "parameter",
+    "Parameter": "parameter",
+    "Predictor": "predictor",
+    "Presample": "parameter",
+    "SeqsciError": "errors",
+    "Sequences": "sequences",
+    "State": "parameter",
+    "StateSpace": "linear_gaussian",
+    "Study": "study",
+    "Trace": "cell",
+    "compare": "study:compare_fit",
+    "fit": "study",
+    "knock_out": "knockout",
+    "likelihood_ratio": "estimation.hypothesis_tests",
+    "load": "study",
+    "load_fit": "estimation.artefact",
+}
+__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'seqsci' has no attribute {name!r}")
+    module, _, attribute = _HOMES[name].partition(":")
+    value = getattr(importlib.import_module(f"seqsci.{module}"), attribute or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

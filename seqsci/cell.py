@@ -74,7 +74,9 @@ class _KernelPass(torch.autograd.Function):
     """Compiled states with the compiled adjoint as backward; a second derivative is refused, not returned as zero."""
 
     @staticmethod
-    def forward(ctx: Any, model: Model, x: Tensor, p: Tensor, q: Tensor, s0: Tensor, flags: tuple[np.ndarray, np.ndarray, int]) -> tuple[Tensor, ...]:
+    def forward(
+        ctx: Any, model: Model, x: Tensor, p: Tensor, q: Tensor, s0: Tensor, flags: tuple[np.ndarray, np.ndarray, int]
+    ) -> tuple[Tensor, ...]:
         from seqsci.kernel import Packed
 
         observed, reset, given = flags
@@ -111,7 +113,9 @@ class Cell(nn.Module):
             raise ParameterError(explain("unknown backend", backend, "auto, numba or torch", "pass one of them"))
         self.model = model
         self.backend = backend
-        self.scientific = nn.ModuleDict({p.name: ScientificParameter(p, model.value[p.name]) for p in model.kernel_parameters if p.name not in model.fixed})
+        self.scientific = nn.ModuleDict(
+            {p.name: ScientificParameter(p, model.value[p.name]) for p in model.kernel_parameters if p.name not in model.fixed}
+        )
 
     def values(self) -> dict[str, Tensor]:
         """Natural values of every parameter; fixed ones are constants."""
@@ -142,8 +146,12 @@ class Cell(nn.Module):
         batch, steps = columns[names[-1]].shape
         seen = ~torch.isnan(columns[names[-1]]) if observed is None else observed
         typical = mechanism.typical_presample(self.model.value)
-        q = {r.name: (presample or {}).get(r.name, torch.full((batch,), typical[r.name], dtype=torch.float64)) for r in mechanism.presamples}
-        if self.backend == "torch" or (self.backend == "auto" and (columns[names[-1]].is_cuda or importlib.util.find_spec("numba") is None)):
+        q = {
+            r.name: (presample or {}).get(r.name, torch.full((batch,), typical[r.name], dtype=torch.float64)) for r in mechanism.presamples
+        }
+        if self.backend == "torch" or (
+            self.backend == "auto" and (columns[names[-1]].is_cuda or importlib.util.find_spec("numba") is None)
+        ):
             return self._loop(columns, q, state, seen)
         p = torch.stack([v for n, v in self.values().items() if n in {k.name for k in self.model.kernel_parameters}])
         x = torch.stack([columns[n].reshape(-1) for n in names], 1)
@@ -164,7 +172,9 @@ class Cell(nn.Module):
         reset = torch.zeros_like(seen)
         stretched = {n: v[:, None].expand(seen.shape) for n, v in q.items()}
         result = loop(mechanism, self.model.observation, self.values(), known, outcome, seen, reset, stretched, state)
-        return Trace(result.states, result.gates, dict(zip(result.read_names, result.reads.unbind(-1), strict=True)), result.density, result.last)
+        return Trace(
+            result.states, result.gates, dict(zip(result.read_names, result.reads.unbind(-1), strict=True)), result.density, result.last
+        )
 
     def step(self, known: Mapping[str, Tensor], outcome: Mapping[str, Tensor], state: Tensor) -> Trace:
         """One step of streaming: (B,) inputs and a (B, n) state; go on from ``trace.last``."""

@@ -111,7 +111,9 @@ class Interval(Constraint):
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
-            raise ParameterError(explain("an Interval needs two finite ends", (self.low, self.high), "low < high", "swap or widen the ends"))
+            raise ParameterError(
+                explain("an Interval needs two finite ends", (self.low, self.high), "low < high", "swap or widen the ends")
+            )
 
     @property
     def bounds(self) -> tuple[float, float]:

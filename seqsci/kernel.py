@@ -107,12 +107,18 @@ class Kernel:
         """Filter the sequences."""
         rows, units = len(data.X), len(data.Q)
         result = Pass(
-            np.empty((rows, self.n)), np.empty((rows, len(self.program.reads))), np.empty((rows, 3 * len(self.program.gates))), np.empty(rows), np.empty((units, self.n))
+            np.empty((rows, self.n)),
+            np.empty((rows, len(self.program.reads))),
+            np.empty((rows, 3 * len(self.program.gates))),
+            np.empty(rows),
+            np.empty((units, self.n)),
         )
         self._states(parameters, *data.arguments, result.states, result.reads, result.gates, result.density, result.last)
         return result
 
-    def adjoint(self, parameters: Array, data: Packed, states: Array, cotangents: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+    def adjoint(
+        self, parameters: Array, data: Packed, states: Array, cotangents: tuple[Array, Array, Array, Array]
+    ) -> tuple[Array, Array, Array, Array]:
         """Gradients by inputs (N, m), parameters (k,), presamples (units, q) and initial states (units, n)."""
         out = np.zeros_like(data.X), np.zeros(self.k), np.zeros_like(data.Q), np.zeros((len(data.Q), self.n))
         self._adjoint(parameters, *data.arguments, states, *(np.ascontiguousarray(c) for c in cotangents), *out)

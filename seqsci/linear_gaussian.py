@@ -107,7 +107,9 @@ class LinearGaussian(Mechanism):
 
         return mean, square("variance"), square("diffuse") if any(self.diffuse) else [[0] * m for _ in range(m)]
 
-    def _pack(self, mean: Sequence[Expression], variance: Sequence[Sequence[Expression]], diffuse: Sequence[Sequence[Expression]]) -> tuple[Expression, ...]:
+    def _pack(
+        self, mean: Sequence[Expression], variance: Sequence[Sequence[Expression]], diffuse: Sequence[Sequence[Expression]]
+    ) -> tuple[Expression, ...]:
         m = self._size
         upper = [variance[i][j] for i in range(m) for j in range(i, m)]
         more = [diffuse[i][j] for i in range(m) for j in range(i, m)] if any(self.diffuse) else []
@@ -115,7 +117,9 @@ class LinearGaussian(Mechanism):
 
     def _start(self, values: dict[str, Expression]) -> tuple[Expression, ...]:
         space, m = self._space(values), self._size
-        return self._pack(space.mean, space.variance, [[1 if i == j and self.diffuse and self.diffuse[i] else 0 for j in range(m)] for i in range(m)])
+        return self._pack(
+            space.mean, space.variance, [[1 if i == j and self.diffuse and self.diffuse[i] else 0 for j in range(m)] for i in range(m)]
+        )
 
     def _read(self, values: dict[str, Expression]) -> dict[str, Expression]:
         space = self._space(values)
@@ -126,7 +130,9 @@ class LinearGaussian(Mechanism):
             reads["diffuse_variance"] = _dot(z, [_dot(row, z) for row in diffuse])
         return reads
 
-    def _predict(self, space: StateSpace, mean: Sequence[Expression], variance: list[list[Expression]], diffuse: list[list[Expression]]) -> tuple[Expression, ...]:
+    def _predict(
+        self, space: StateSpace, mean: Sequence[Expression], variance: list[list[Expression]], diffuse: list[list[Expression]]
+    ) -> tuple[Expression, ...]:
         t, m = space.transition, self._size
 
         def sandwich(p: list[list[Expression]]) -> list[list[Expression]]:
@@ -153,7 +159,8 @@ class LinearGaussian(Mechanism):
         spread = [_dot(row, z) for row in diffuse]
         first_mean = [mean[i] + spread[i] * v / g for i in range(m)]
         first = [
-            [variance[i][j] - (cross[i] * spread[j] + spread[i] * cross[j]) / g + spread[i] * spread[j] * f / g**2 for j in range(m)] for i in range(m)
+            [variance[i][j] - (cross[i] * spread[j] + spread[i] * cross[j]) / g + spread[i] * spread[j] * f / g**2 for j in range(m)]
+            for i in range(m)
         ]
         rest = [[where(still, diffuse[i][j] - spread[i] * spread[j] / g, 0.0 * diffuse[i][j]) for j in range(m)] for i in range(m)]
         chosen = [[where(still, first[i][j], ordinary[i][j]) for j in range(m)] for i in range(m)]
@@ -175,4 +182,3 @@ class LinearGaussian(Mechanism):
         if name in ("start", "read", "update", "unobserved"):
             return object.__getattribute__(self, "_bind_equations")()[("start", "read", "update", "unobserved").index(name)]
         return object.__getattribute__(self, name)
-

@@ -66,7 +66,9 @@ class Mechanism:
     def __init_subclass__(cls) -> None:
         missing = [name for name in ("states", "outcomes", "start", "read", "update") if not hasattr(cls, name)]
         if missing and not cls.__dict__.get("abstract", False):
-            raise EquationError(explain(f"{cls.__name__} is not a complete Mechanism", f"no {', '.join(missing)}", Mechanism.__doc__, "define them"))
+            raise EquationError(
+                explain(f"{cls.__name__} is not a complete Mechanism", f"no {', '.join(missing)}", Mechanism.__doc__, "define them")
+            )
 
     @property
     def gates(self) -> dict[str, Gate]:
@@ -83,6 +85,9 @@ class Mechanism:
     def derived(self) -> tuple[Derived, ...]:
         """Quantities computed from the parameters."""
         return self.own_derived
+
+    def check(self, outcome: Mapping[str, np.ndarray], unit: str) -> None:
+        """Raise `DataError` where observed outcomes contradict their stated unit; default: nothing is checked."""
 
     def presample(self, outcome: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray]) -> dict[str, float]:
         """The presample numbers of one unit from its training rows (observed rows only); default: none."""

@@ -71,7 +71,14 @@ class Model:
             elif not known[name].constraint.contains(float(value)):
                 faults.append(f"{name} = {value:g} is outside {known[name].constraint.admissible}")
         if faults:
-            raise ParameterError(explain(f"values do not fit {self.name or type(self.mechanism).__name__}", "; ".join(faults), "declared parameters inside their sets", "correct the names and values"))
+            raise ParameterError(
+                explain(
+                    f"values do not fit {self.name or type(self.mechanism).__name__}",
+                    "; ".join(faults),
+                    "declared parameters inside their sets",
+                    "correct the names and values",
+                )
+            )
         return {n: float(v) for n, v in values.items()}
 
     def fix(self, **values: float) -> Model:
@@ -117,7 +124,14 @@ class Model:
         faults = [n for n in names if n not in {**sequences.known, **sequences.outcome}]
         if faults:
             have = sorted({**sequences.known, **sequences.outcome})
-            raise DataError(explain(f"{self.name} needs columns that are not there", f"columns {have}", f"also {faults}", "add them, or name them in from_frame(roles=...)"))
+            raise DataError(
+                explain(
+                    f"{self.name} needs columns that are not there",
+                    f"columns {have}",
+                    f"also {faults}",
+                    "add them, or name them in from_frame(roles=...)",
+                )
+            )
         X = np.column_stack([sequences.column(n) for n in names])
         units = int(np.sum(sequences.reset))
         Q = self.presamples(sequences) if presamples is None else np.ascontiguousarray(presamples, float)
@@ -144,10 +158,19 @@ class Model:
         packed = self.pack(sequences, presamples, initial)
         return self.kernel(not packed.observed.all()).states(self.kernel_values, packed)
 
-    def simulate(self, rows: int, seed: int, known: Mapping[str, Array] | None = None, presample: Mapping[str, float] | None = None) -> Sequences:
+    def simulate(
+        self, rows: int, seed: int, known: Mapping[str, Array] | None = None, presample: Mapping[str, float] | None = None
+    ) -> Sequences:
         """Sequences of one unit drawn from the model; the same seed gives the same bits."""
         if len(self.mechanism.outcomes) != 1:
-            raise DataError(explain("simulation needs a single outcome", [o.name for o in self.mechanism.outcomes], "one outcome", "simulate a model whose other outcomes are known sequences"))
+            raise DataError(
+                explain(
+                    "simulation needs a single outcome",
+                    [o.name for o in self.mechanism.outcomes],
+                    "one outcome",
+                    "simulate a model whose other outcomes are known sequences",
+                )
+            )
         name = self.mechanism.outcomes[0].name
         inputs = {k.name: np.asarray((known or {})[k.name], float) for k in self.mechanism.known}
         sequences = Sequences({name: np.zeros(rows)}, inputs)

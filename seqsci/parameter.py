@@ -37,7 +37,9 @@ class Parameter:
             raise ParameterError(explain("a parameter's name must be a Python name", repr(self.name), "letters, digits, _", "rename it"))
         if not self.constraint.contains(self.default):
             raise ParameterError(
-                explain(f"default of {self.name} is not admissible", self.default, self.constraint.admissible, "choose a default inside the set")
+                explain(
+                    f"default of {self.name} is not admissible", self.default, self.constraint.admissible, "choose a default inside the set"
+                )
             )
 
 
@@ -82,7 +84,9 @@ class Known(Role):
 
 @dataclass(frozen=True)
 class Outcome(Role):
-    """What is observed at step t; never an argument of ``read``."""
+    """What is observed at step t; never an argument of ``read``. ``units``: where given, users must state one of them."""
+
+    units: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -54,10 +54,24 @@ class Sequences:
             bad = np.flatnonzero(np.isinf(values))
             if len(bad):
                 at = bad[0] if self.index is None else self.index[bad[0]]
-                raise DataError(explain(f"{name} is infinite", f"{len(bad)} value(s), the first at {at}", "finite values, NaN = missing", "remove or mask them"))
+                raise DataError(
+                    explain(
+                        f"{name} is infinite",
+                        f"{len(bad)} value(s), the first at {at}",
+                        "finite values, NaN = missing",
+                        "remove or mask them",
+                    )
+                )
         for name, values in known.items():
             if np.isnan(values).any():
-                raise DataError(explain(f"{name} is known before the outcome but has gaps", f"{int(np.isnan(values).sum())} NaN", "a value at every row", "fill it with what was known then"))
+                raise DataError(
+                    explain(
+                        f"{name} is known before the outcome but has gaps",
+                        f"{int(np.isnan(values).sum())} NaN",
+                        "a value at every row",
+                        "fill it with what was known then",
+                    )
+                )
         finite = ~np.any([np.isnan(v) for v in outcome.values()], axis=0)
         observed = finite if self.observed is None else np.asarray(self.observed, bool) & finite
         unit = np.zeros(rows, np.int64) if self.unit is None else np.asarray(self.unit, np.int64)
@@ -87,7 +101,9 @@ class Sequences:
         """A known or outcome column by name."""
         table = {**self.known, **self.outcome}
         if name not in table:
-            raise DataError(explain(f"no column {name!r}{did_you_mean(name, table)}", f"columns {sorted(table)}", name, "add the column, or rename it"))
+            raise DataError(
+                explain(f"no column {name!r}{did_you_mean(name, table)}", f"columns {sorted(table)}", name, "add the column, or rename it")
+            )
         return table[name]
 
     def rows(self, start: int, stop: int) -> Sequences:

@@ -42,7 +42,11 @@ class AdditiveStability(Mechanism):
         return exp((high - low) / 3)
 
     def start(self, first_grade, low, high):
-        return exp(low) * power(self._ease_step(low, high), first_grade - 1), first_grade - 1, where(first_grade < 3, (3 - first_grade) / 2, 0.0)
+        return (
+            exp(low) * power(self._ease_step(low, high), first_grade - 1),
+            first_grade - 1,
+            where(first_grade < 3, (3 - first_grade) / 2, 0.0),
+        )
 
     def _gain(self, stability, ease, elapsed_days, low, high, curvature, gain):
         return power(elapsed_days, 1 / curvature) + exp(gain / curvature) * power(self._ease_step(low, high), -ease / 2) * sqrt(stability)
@@ -182,7 +186,9 @@ def _bank(rng):
 
 
 def _driven(rng):
-    return Model(DrivenCell(), Gaussian()), Sequences({"y": rng.normal(0, 1, 70)}, {"gate_logit": rng.normal(0, 1, 70)}, unit=np.repeat([0, 1], 35))
+    return Model(DrivenCell(), Gaussian()), Sequences(
+        {"y": rng.normal(0, 1, 70)}, {"gate_logit": rng.normal(0, 1, 70)}, unit=np.repeat([0, 1], 35)
+    )
 
 
 CASES = {

@@ -12,12 +12,16 @@ import numpy as np
 
 from seqsci.constraints import Interval, Positive, Real
 from seqsci.equations.vocabulary import Expression, absolute, log, sqrt, where
+from seqsci.errors import DataError, explain
 from seqsci.gates.base import Gate
 from seqsci.gates.constant import ConstantGate
 from seqsci.mechanism import Gated, Mechanism
 from seqsci.parameter import Derived, Outcome, Parameter, Presample, State
 
 TRADING_DAYS = 252
+LARGEST_TYPICAL_DECIMAL = 0.1
+SMALLEST_TYPICAL_PERCENT = 0.05
+"""Bounds on the mean absolute return of a step of a day: outside, the stated unit is taken for a mix-up."""
 
 
 class VolatilityScale(ABC):
@@ -98,7 +102,7 @@ class Volatility(Mechanism):
     forget: Gate = ConstantGate()
 
     states = (State("remembered", symbol="c"),)
-    outcomes = (Outcome("log_return", symbol="r"),)
+    outcomes = (Outcome("log_return", symbol="r", units=("decimal", "percent")),)
     presamples = (Presample("backcast"),)
     references = ("10.1016/0304-405X(94)00821-H", "10.1016/0304-4076(86)90063-1")
 
@@ -122,11 +126,30 @@ class Volatility(Mechanism):
             Derived("beta", self._beta, "1", r"\beta", "weight of yesterday's volatility (GARCH naming)", Real()),
         )
         return (
-            *(named if constant else ()),
-            Derived("mean_persistence", self._mean_persistence, "1", r"\kappa", "expected share of a shock to volatility left after one step", share),
-            Derived("half_life", self._half_life, "steps", r"t_{1/2}", "steps until half of a shock to volatility is left", Positive()),
-            Derived("annualised_volatility", self._annualised, "outcome", r"\sigma_{252}", "long-run standard deviation of 252 steps", Positive(), dimension=1),
-        ) if power else ()
+            (
+                *(named if constant else ()),
+                Derived(
+                    "mean_persistence",
+                    self._mean_persistence,
+                    "1",
+                    r"\kappa",
+                    "expected share of a shock to volatility left after one step",
+                    share,
+                ),
+                Derived("half_life", self._half_life, "steps", r"t_{1/2}", "steps until half of a shock to volatility is left", Positive()),
+                Derived(
+                    "annualised_volatility",
+                    self._annualised,
+                    "outcome",
+                    r"\sigma_{252}",
+                    "long-run standard deviation of 252 steps",
+                    Positive(),
+                    dimension=1,
+                ),
+            )
+            if power
+            else ()
+        )
 
     def start(self, backcast: Expression, persistence: Expression, intercept: Expression) -> Expression:
         return intercept + persistence * backcast
@@ -166,7 +189,9 @@ class Volatility(Mechanism):
         growth = expected(lambda z: _growth(z, forget, persistence, rotation, shift, self.scale.power))
         return growth * remembered + intercept
 
-    def growth_moment(self, order: int, forget: Expression, persistence: Expression, rotation: Expression, shift: Expression, expected: Expression) -> Expression:
+    def growth_moment(
+        self, order: int, forget: Expression, persistence: Expression, rotation: Expression, shift: Expression, expected: Expression
+    ) -> Expression:
         """``E A(z)^order``: moments of the recursion c' = A(z) c + intercept."""
         return expected(lambda z: _growth(z, forget, persistence, rotation, shift, self.scale.power) ** order)
 
@@ -179,14 +204,24 @@ class Volatility(Mechanism):
     def _beta(self, persistence: Expression, memory: Expression) -> Expression:
         return persistence * memory
 
-    def _mean_persistence(self, forget: Expression, persistence: Expression, rotation: Expression, shift: Expression, expected: Expression) -> Expression:
+    def _mean_persistence(
+        self, forget: Expression, persistence: Expression, rotation: Expression, shift: Expression, expected: Expression
+    ) -> Expression:
         return self.growth_moment(1, forget, persistence, rotation, shift, expected)
 
-    def _half_life(self, forget: Expression, persistence: Expression, rotation: Expression, shift: Expression, expected: Expression) -> Expression:
+    def _half_life(
+        self, forget: Expression, persistence: Expression, rotation: Expression, shift: Expression, expected: Expression
+    ) -> Expression:
         return log(0.5) / log(self.growth_moment(1, forget, persistence, rotation, shift, expected))
 
     def _annualised(
-        self, forget: Expression, persistence: Expression, rotation: Expression, shift: Expression, intercept: Expression, expected: Expression
+        self,
+        forget: Expression,
+        persistence: Expression,
+        rotation: Expression,
+        shift: Expression,
+        intercept: Expression,
+        expected: Expression,
     ) -> Expression:
         first = self.growth_moment(1, forget, persistence, rotation, shift, expected)
         level = intercept / (1 - first)
@@ -205,6 +240,28 @@ class Volatility(Mechanism):
             variance[h] = first if self.scale.power == 2 else second
             first, second = one * first + inflow, two * second + 2 * inflow * one * first + inflow**2
         return np.full(horizon, float(bound["mean"])), variance
+
+    def check(self, outcome: Mapping[str, np.ndarray], unit: str) -> None:
+        """Refuse returns whose typical size contradicts their stated unit."""
+        typical = float(np.mean(np.abs(outcome["log_return"]))) if len(outcome["log_return"]) else 0.0
+        if unit == "decimal" and typical > LARGEST_TYPICAL_DECIMAL:
+            raise DataError(
+                explain(
+                    "returns stated as decimal look like percent",
+                    f"mean |return| = {typical:.3g}",
+                    f"below {LARGEST_TYPICAL_DECIMAL}",
+                    "pass unit='percent', or divide by 100",
+                )
+            )
+        if unit == "percent" and 0 < typical < SMALLEST_TYPICAL_PERCENT:
+            raise DataError(
+                explain(
+                    "returns stated as percent look like decimals",
+                    f"mean |return| = {typical:.3g}",
+                    f"above {SMALLEST_TYPICAL_PERCENT}",
+                    "pass unit='decimal', or multiply by 100",
+                )
+            )
 
     def presample(self, outcome: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray]) -> dict[str, float]:
         """Backcast: the 0.94^i-weighted mean of the first 75 values of |r - mean|^p (as arch does)."""
@@ -227,5 +284,13 @@ class Volatility(Mechanism):
         loss = 0.22 if self.scale.power == 1 else 0.0  # 1 - E|z|: news in sigma units is smaller than sigma on average
         grid = [(p, f, r, s) for p in (0.99, 0.95) for f in (0.93, 0.86) for r, s in ((0.0, 0.0), (0.6, 0.0), (0.0, 0.6), (0.4, 0.3))]
         return [
-            {"mean": center, "persistence": p, "memory": f, "rotation": r, "shift": s, "intercept": max(size * (1 - p * (f + (1 - f) * (1 - loss))), 1e-12)} for p, f, r, s in grid
+            {
+                "mean": center,
+                "persistence": p,
+                "memory": f,
+                "rotation": r,
+                "shift": s,
+                "intercept": max(size * (1 - p * (f + (1 - f) * (1 - loss))), 1e-12),
+            }
+            for p, f, r, s in grid
         ]

@@ -82,7 +82,12 @@ class Writer:
         density, ds, dp = main.results[0], range(1, 1 + n), range(1 + n, 1 + n + k)
         weigh = [f"nll -= w * ({density})", *[f"e{i}_ = {main.results[ds[i]]}" for i in range(n) if not main.is_zero[ds[i]]]]
         for i, argument in enumerate(main.results[len(main.results) - len(logs) :] if logs else []):
-            weigh += [f"y{i}_ = {argument}", f"if w == 1.0 and y{i}_ > 0.0:", f"    o{i}_ *= y{i}_", f"    if o{i}_ > 1e150 or o{i}_ < 1e-150:"]
+            weigh += [
+                f"y{i}_ = {argument}",
+                f"if w == 1.0 and y{i}_ > 0.0:",
+                f"    o{i}_ *= y{i}_",
+                f"    if o{i}_ > 1e150 or o{i}_ < 1e-150:",
+            ]
             weigh += [f"        a{i}_ += math.log(o{i}_)", f"        o{i}_ = 1.0", "else:", f"    a{i}_ += w * math.log(y{i}_)"]
         for j in range(k):
             terms = [] if main.is_zero[dp[j]] else [main.results[dp[j]]]
@@ -97,12 +102,27 @@ class Writer:
         before = [*main.before, *start.before, *factors.before]
         before += [line for i in range(len(logs)) for line in (f"a{i}_ = 0.0", f"o{i}_ = 1.0")]
         if p.unobserved is not None:
-            hold = self.block([*p.unobserved, *[sp.diff(e, s) for e in p.unobserved for s in p.states], *[sp.diff(e, v) for e in p.unobserved for v in p.parameters]], "d")
+            hold = self.block(
+                [
+                    *p.unobserved,
+                    *[sp.diff(e, s) for e in p.unobserved for s in p.states],
+                    *[sp.diff(e, v) for e in p.unobserved for v in p.parameters],
+                ],
+                "d",
+            )
             body += ["else:", *indent([*hold.inside, *self.advance(hold.results, hold.is_zero, 0, tangent=True)])]
             before += hold.before
         lines = [*self.unpack_parameters(), *before, "nll = 0.0", "unit = -1"]
-        lines += [f"D = np.zeros(({n}, {k}))", f"E = np.zeros(({n}, {k}))"] if not self.few else [f"{self.d(i, j)} = 0.0" for i in range(n) for j in range(k)]
-        lines += [f"s{a}_ = 0.0" for a in range(k)] + [f"i{a}_{b}_ = 0.0" for a in range(k) for b in range(a + 1)] + [f"c{i}_ = 0.0" for i in range(n)]
+        lines += (
+            [f"D = np.zeros(({n}, {k}))", f"E = np.zeros(({n}, {k}))"]
+            if not self.few
+            else [f"{self.d(i, j)} = 0.0" for i in range(n) for j in range(k)]
+        )
+        lines += (
+            [f"s{a}_ = 0.0" for a in range(k)]
+            + [f"i{a}_{b}_ = 0.0" for a in range(k) for b in range(a + 1)]
+            + [f"c{i}_ = 0.0" for i in range(n)]
+        )
         lines += ["for t in range(X.shape[0]):", *indent(body)]
         lines += [f"nll -= ({c}) * (a{i}_ + math.log(o{i}_))" for i, c in enumerate(factors.results)]
         lines += [f"score[{a}] = s{a}_" for a in range(k)]
@@ -150,9 +170,18 @@ class Writer:
             unseen += [*hold.inside, *self.advance(hold.results, hold.is_zero, 0, tangent=False)]
             before += hold.before
         body += indent(unseen) + [f"last[unit, {i}] = c{i}_" for i in range(n)]
-        lines = [*self.unpack_parameters(), *before, "unit = -1", *[f"c{i}_ = 0.0" for i in range(n)], "for t in range(X.shape[0]):", *indent(body)]
+        lines = [
+            *self.unpack_parameters(),
+            *before,
+            "unit = -1",
+            *[f"c{i}_ = 0.0" for i in range(n)],
+            "for t in range(X.shape[0]):",
+            *indent(body),
+        ]
         out = "states, reads, gates, density, last"
-        return define("states", f"P, {DATA}, {out}", f"void(f8[::1], {_DATA_TYPES}, f8[:,::1], f8[:,::1], f8[:,::1], f8[::1], f8[:,::1])", lines)
+        return define(
+            "states", f"P, {DATA}, {out}", f"void(f8[::1], {_DATA_TYPES}, f8[:,::1], f8[:,::1], f8[:,::1], f8[::1], f8[:,::1])", lines
+        )
 
     def adjoint(self) -> str:
         """Exact gradients of any function of states, reads, log density and last states, by one backward pass.
@@ -185,11 +214,23 @@ class Writer:
         outs = [*[f"dX[t, {i}]" for i in range(len(known))], *[f"dP[{j}]" for j in range(k)], *[f"dQ[unit, {i}]" for i in range(q)]]
         begin += [f"{o} += {first.results[i]}" for i, o in enumerate(outs) if not first.is_zero[i]]
         held = [f"dS0[unit, {i}] += l{i}_" for i in range(n)]
-        body = [*self.unpack_inputs(), *[f"c{i}_ = states[t, {i}]" for i in range(n)], *[f"v{i}_ = dr[t, {i}]" for i in range(r)], "u_ = dl[t]"]
+        body = [
+            *self.unpack_inputs(),
+            *[f"c{i}_ = states[t, {i}]" for i in range(n)],
+            *[f"v{i}_ = dr[t, {i}]" for i in range(r)],
+            "u_ = dl[t]",
+        ]
         body += ["if t == X.shape[0] - 1 or reset[t + 1]:", *indent([f"l{i}_ = de[unit, {i}]" for i in range(n)])]
         body += ["if observed[t]:", *indent(seen), "else:", *indent(unseen), *[f"l{i}_ += ds[t, {i}]" for i in range(n)]]
         body += ["if reset[t]:", *indent(["if given == 0:", *indent(begin or ["pass"]), "else:", *indent(held), "unit -= 1"])]
-        lines = [*self.unpack_parameters(), *seen_before, *unseen_before, *first.before, "unit = Q.shape[0] - 1", *[f"l{i}_ = 0.0" for i in range(n)]]
+        lines = [
+            *self.unpack_parameters(),
+            *seen_before,
+            *unseen_before,
+            *first.before,
+            "unit = Q.shape[0] - 1",
+            *[f"l{i}_ = 0.0" for i in range(n)],
+        ]
         lines += ["for t in range(X.shape[0] - 1, -1, -1):", *indent(body)]
         types = "f8[:,::1], f8[:,::1], f8[:,::1], f8[::1], f8[:,::1], f8[:,::1], f8[::1], f8[:,::1], f8[:,::1]"
         return define("adjoint", f"P, {DATA}, states, ds, dr, dl, de, dX, dP, dQ, dS0", f"void(f8[::1], {_DATA_TYPES}, {types})", lines)

@@ -81,7 +81,10 @@ def _divide_once(expression: sp.Basic) -> sp.Basic:
     chosen = {p for p in powers if p.exp.is_Rational and p.exp < 0 and p.exp.q in (1, 2) and not p.base.is_number}
     if not chosen:
         return expression
-    return expression.replace(lambda e: e in chosen or (isinstance(e, sp.Pow) and e.exp.is_Rational and e.exp < 0 and e.exp.q in (1, 2)), lambda e: rewrite(e.base, e.exp))
+    return expression.replace(
+        lambda e: e in chosen or (isinstance(e, sp.Pow) and e.exp.is_Rational and e.exp < 0 and e.exp.q in (1, 2)),
+        lambda e: rewrite(e.base, e.exp),
+    )
 
 
 def split_logarithms(density: sp.Expr, constants: Sequence[sp.Symbol]) -> tuple[sp.Expr, list[tuple[sp.Expr, sp.Expr]]]:
@@ -103,7 +106,9 @@ def split_logarithms(density: sp.Expr, constants: Sequence[sp.Symbol]) -> tuple[
     return sp.Add(*rest), logs
 
 
-def _hoist(expression: sp.Basic, constants: frozenset[sp.Symbol], table: dict[sp.Basic, sp.Symbol], memo: dict[sp.Basic, sp.Basic]) -> sp.Basic:
+def _hoist(
+    expression: sp.Basic, constants: frozenset[sp.Symbol], table: dict[sp.Basic, sp.Symbol], memo: dict[sp.Basic, sp.Basic]
+) -> sp.Basic:
     """Replace every maximal part that depends on parameters alone by a symbol, so that it is computed before the time loop."""
     if expression in memo:
         return memo[expression]
@@ -129,9 +134,14 @@ class Block:
     """Lines that compute a group of expressions: ``before`` the time loop, ``inside`` it, and the text of each ``result``."""
 
     def __init__(self, expressions: Sequence[sp.Expr], names: Mapping[sp.Symbol, str], constants: Sequence[sp.Symbol], prefix: str) -> None:
-        integrals = {q: sp.Symbol(f"{prefix}u{i}_", real=True) for i, q in enumerate(sorted({q for e in expressions for q in sp.sympify(e).atoms(Quadrature)}, key=str))}
+        integrals = {
+            q: sp.Symbol(f"{prefix}u{i}_", real=True)
+            for i, q in enumerate(sorted({q for e in expressions for q in sp.sympify(e).atoms(Quadrature)}, key=str))
+        }
         if any(q.free_symbols - set(constants) for q in integrals):
-            raise EquationError("expected(...) depends on a state or an input\n  expected: a function of the standardised outcome and parameters\n  fix:      multiply by the state outside of expected(...)")
+            raise EquationError(
+                "expected(...) depends on a state or an input\n  expected: a function of the standardised outcome and parameters\n  fix:      multiply by the state outside of expected(...)"
+            )
         self.is_zero = [e == 0 for e in expressions]
         expressions = [_divide_once(sp.sympify(e).xreplace(integrals)) for e in expressions]
         constants = (*constants, *integrals.values())

@@ -130,7 +130,8 @@ def latex(mechanism: Mechanism, observation: Observation, folded: tuple[tuple[st
         lines.append(rf"z_t = {_print(sp.sympify(gated.candidate), names)}")
         leak = "" if gated.leak == 0 else f" + {_print(sp.sympify(gated.leak), names)}"
         lines.append(rf"{c}_t = f_t\,{c}_{{t-1}} + i_t\,z_t{leak}")
-    arguments = ", ".join(_print(sp.sympify(v), names) for v in equations.given(parameters, shown).values())
+    given = equations.given(parameters, shown)
+    arguments = ", ".join(_print(sp.sympify(given[n]), names) for n in (*observation.arguments, *(p.name for p in observation.parameters)))
     y = mechanism.outcomes[0]
     lines.append(rf"{y.symbol or y.name}_t \sim \mathrm{{{type(observation).__name__}}}\left({arguments}\right)")
     return lines

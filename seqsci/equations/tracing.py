@@ -34,7 +34,9 @@ def bind(equation: Callable[..., Any], values: Mapping[str, Any], label: str) ->
         return equation(**{n: values[n] for n in names})
     except TypeError as error:
         if "truth value" in str(error):
-            raise EquationError(f"{label} branches on a value that is only known at run time\n  fix:      use where(condition, a, b)") from error
+            raise EquationError(
+                f"{label} branches on a value that is only known at run time\n  fix:      use where(condition, a, b)"
+            ) from error
         raise
 
 
@@ -48,7 +50,9 @@ class BoundGate:
     def __call__(self, **signals: Expression) -> Expression:
         missing = [s for s in self.gate.signals if s not in signals]
         if missing:
-            raise EquationError(f"{type(self.gate).__name__} needs the signal {missing}\n  got:      {sorted(signals)}\n  fix:      pass it by keyword")
+            raise EquationError(
+                f"{type(self.gate).__name__} needs the signal {missing}\n  got:      {sorted(signals)}\n  fix:      pass it by keyword"
+            )
         return self.gate.opening(signals, {p.name: self.parameters[p.name] for p in self.gate.parameters})
 
 
@@ -66,24 +70,24 @@ class Expectation:
     def __call__(self, function: Callable[[Expression], Expression]) -> Expression:
         given = {"location": 0.0, "scale": 1.0, **self.shape}
         values = list(self.shape.values())
-        if "sympy" in sys.modules:
-            import sympy as sp
-
-            body = function(sp.Symbol("node_", real=True))
-            if isinstance(body, sp.Basic) and (body.free_symbols - {sp.Symbol("node_", real=True)} or any(isinstance(v, sp.Basic) for v in values)):
-                from seqsci.equations.functions import Quadrature
-
-                node = sp.Symbol("node_", real=True)
-                weight = exp(self.observation.log_density(node, given))
-                return Quadrature(weight * body, node) / Quadrature(weight, node)
-        if any(type(v).__module__.startswith("torch") for v in values) or type(function(0.5)).__module__.startswith("torch"):
+        if any(type(v).__module__.startswith("torch") for v in (*values, function(0.5))):
             import torch
 
             nodes, jacobians = torch.as_tensor(NODES), torch.as_tensor(JACOBIANS)
-        else:
-            nodes, jacobians = NODES, JACOBIANS
-        weight = exp(self.observation.log_density(nodes, given)) * jacobians
-        return (weight * function(nodes)).sum() / weight.sum()
+            weight = exp(self.observation.log_density(nodes, given)) * jacobians
+            return (weight * function(nodes)).sum() / weight.sum()
+        if "sympy" in sys.modules:
+            import sympy as sp
+
+            node = sp.Symbol("node_", real=True)
+            body = function(node)
+            if isinstance(body, sp.Basic) and (body.free_symbols - {node} or any(isinstance(v, sp.Basic) for v in values)):
+                from seqsci.equations.functions import Quadrature
+
+                weight = exp(self.observation.log_density(node, given))
+                return Quadrature(weight * body, node) / Quadrature(weight, node)
+        weight = exp(self.observation.log_density(NODES, given)) * JACOBIANS
+        return (weight * function(NODES)).sum() / weight.sum()
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,9 @@ class Equations:
         names += [q.name for q in mechanism.presamples] + [p.name for p in self.parameters] + list(mechanism.gates) + ["expected"]
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
-            raise EquationError(f"a name is declared twice\n  got:      {twice}\n  expected: one declaration a name\n  fix:      rename one of them")
+            raise EquationError(
+                f"a name is declared twice\n  got:      {twice}\n  expected: one declaration a name\n  fix:      rename one of them"
+            )
 
     def bound(self, parameters: Mapping[str, Expression]) -> dict[str, Any]:
         """Parameters, gates and `Expectation` by name, as equations bind them."""
@@ -119,15 +125,21 @@ class Equations:
     def _states(self, result: Any, label: str) -> tuple[Any, ...]:
         values = result if isinstance(result, tuple) else (result,)
         if len(values) != len(self.state_names):
-            raise EquationError(f"{label} returns the wrong number of states\n  got:      {len(values)}\n  expected: {len(self.state_names)}, for {self.state_names}\n  fix:      return one expression a state, in the declared order")
+            raise EquationError(
+                f"{label} returns the wrong number of states\n  got:      {len(values)}\n  expected: {len(self.state_names)}, for {self.state_names}\n  fix:      return one expression a state, in the declared order"
+            )
         return values
 
-    def start(self, parameters: Mapping[str, Expression], known: Mapping[str, Expression], presample: Mapping[str, Expression]) -> tuple[Expression, ...]:
+    def start(
+        self, parameters: Mapping[str, Expression], known: Mapping[str, Expression], presample: Mapping[str, Expression]
+    ) -> tuple[Expression, ...]:
         """States before the first step of a unit."""
         values = {**self.bound(parameters), **known, **presample}
         return self._states(bind(self.mechanism.start, values, f"{type(self.mechanism).__name__}.start"), "start")
 
-    def read(self, parameters: Mapping[str, Expression], states: Mapping[str, Expression], known: Mapping[str, Expression]) -> dict[str, Expression]:
+    def read(
+        self, parameters: Mapping[str, Expression], states: Mapping[str, Expression], known: Mapping[str, Expression]
+    ) -> dict[str, Expression]:
         """The observation's arguments, before the outcome."""
         reads = bind(self.mechanism.read, {**self.bound(parameters), **states, **known}, f"{type(self.mechanism).__name__}.read")
         missing = [a for a in self.observation.arguments if a not in reads]
@@ -158,7 +170,11 @@ class Equations:
         return StepResult(new, gates)
 
     def unobserved(
-        self, parameters: Mapping[str, Expression], states: Mapping[str, Expression], known: Mapping[str, Expression], reads: Mapping[str, Expression]
+        self,
+        parameters: Mapping[str, Expression],
+        states: Mapping[str, Expression],
+        known: Mapping[str, Expression],
+        reads: Mapping[str, Expression],
     ) -> tuple[Expression, ...]:
         """States after a missing step."""
         if self.mechanism.unobserved is None:
@@ -167,6 +183,8 @@ class Equations:
         results = self._states(bind(self.mechanism.unobserved, values, f"{type(self.mechanism).__name__}.unobserved"), "unobserved")
         return tuple(r.next(states[n]) if isinstance(r, Gated) else r for n, r in zip(self.state_names, results, strict=True))
 
-    def log_density(self, parameters: Mapping[str, Expression], reads: Mapping[str, Expression], outcome: Mapping[str, Expression]) -> Expression:
+    def log_density(
+        self, parameters: Mapping[str, Expression], reads: Mapping[str, Expression], outcome: Mapping[str, Expression]
+    ) -> Expression:
         """Log density of the first declared outcome."""
         return self.observation.log_density(outcome[self.mechanism.outcomes[0].name], self.given(parameters, reads))

@@ -68,7 +68,9 @@ class MaximumLikelihood:
             fitted, stretch = _in_user_unit(fitted, search, raw, free, 1.0 / factor)
         rows = int(np.sum(search.data.weight[search.data.observed.astype(bool)] > 0))
         presamples = model.presamples(sequences)
-        provenance = Provenance.of(self.covariance.name, search.evaluations, time.perf_counter() - clock, data_hash(sequences), search.kernel.program.kinked)
+        provenance = Provenance.of(
+            self.covariance.name, search.evaluations, time.perf_counter() - clock, data_hash(sequences), search.kernel.program.kinked
+        )
         return Fit(
             model=fitted,
             free_names=names,
@@ -84,9 +86,23 @@ class MaximumLikelihood:
     def _check(self, model: Model, sequences: Sequences, outcome: str) -> None:
         values = sequences.column(outcome)[np.asarray(sequences.observed, bool)]
         if len(values) < self.min_rows:
-            raise DataError(explain(f"too few observed values of {outcome}", len(values), f"at least {self.min_rows}", "use a longer series, or lower min_rows"))
+            raise DataError(
+                explain(
+                    f"too few observed values of {outcome}",
+                    len(values),
+                    f"at least {self.min_rows}",
+                    "use a longer series, or lower min_rows",
+                )
+            )
         if np.ptp(values) == 0:
-            raise DataError(explain(f"{outcome} is constant", f"{values[0]:g} in all {len(values)} rows", "values that vary", "check the column that was read"))
+            raise DataError(
+                explain(
+                    f"{outcome} is constant",
+                    f"{values[0]:g} in all {len(values)} rows",
+                    "values that vary",
+                    "check the column that was read",
+                )
+            )
 
 
 class _Search:
@@ -106,7 +122,9 @@ class _Search:
 
     def nll(self, raw: Array) -> float:
         self.evaluations += 1
-        value = self.kernel.objective_function(raw, *self.data.arguments, self._gradient, self._outer, self._rows, self._natural, self._slope)
+        value = self.kernel.objective_function(
+            raw, *self.data.arguments, self._gradient, self._outer, self._rows, self._natural, self._slope
+        )
         return float(value) if np.isfinite(value) else np.inf
 
     def climb(self, raw: Array, free: Array) -> tuple[Array, float, bool]:
@@ -121,7 +139,9 @@ class _Search:
         """Distinct starting points on the raw scale."""
         seen = np.asarray(self.sequences.observed, bool)
         grid = self.model.mechanism.starting_values({n: v[seen] for n, v in self.sequences.outcome.items()})
-        tables = ([self.model.value] if warm else []) + [{**self.model.value, **{n: v for n, v in g.items() if n not in self.model.fixed}} for g in grid]
+        tables = ([self.model.value] if warm else []) + [
+            {**self.model.value, **{n: v for n, v in g.items() if n not in self.model.fixed}} for g in grid
+        ]
         unique = {tuple(t[n] for n in self.names): None for t in tables}
         return [np.array([p.constraint.inverse(v) for p, v in zip(self.parameters, u, strict=True)]) for u in unique]
 

@@ -52,7 +52,9 @@ def _move(raw: np.ndarray, free: np.ndarray, step: np.ndarray, length: float, ou
     """out = raw + length * step on the free entries, kept within a range where the constraints are still resolved."""
     out[:] = raw
     for i in range(len(free)):
-        out[free[i]] = min(max(raw[free[i]] + length * step[i], -_FAR), _FAR) if abs(raw[free[i]]) <= _FAR else raw[free[i]] + length * step[i]
+        out[free[i]] = (
+            min(max(raw[free[i]] + length * step[i], -_FAR), _FAR) if abs(raw[free[i]]) <= _FAR else raw[free[i]] + length * step[i]
+        )
 
 
 @njit(_f(OBJECTIVE, _v, types.int64[::1], *_DATA, _i, _v), cache=True, nogil=True, error_model="numpy")

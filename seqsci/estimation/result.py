@@ -178,7 +178,9 @@ class Fit:
         se = math.sqrt(max(float(gradient @ self.covariance_raw @ gradient), 0.0)) if len(gradient) else math.nan
         low, high = d.constraint.bounds
         if not math.isfinite(value) or not low < value < high:
-            return Estimate(d.name, d.symbol, value, math.nan, math.nan, math.nan, self._unit(d), d.reading, "outside its range: no finite value")
+            return Estimate(
+                d.name, d.symbol, value, math.nan, math.nan, math.nan, self._unit(d), d.reading, "outside its range: no finite value"
+            )
         raw = d.constraint.inverse(value)
         slope = math.exp(float(d.constraint.log_jacobian(raw)))
         ends = self._interval(raw, se / slope, d, level)
@@ -198,7 +200,9 @@ class Fit:
         if name not in table:
             table |= {e.name: e for e in self.derived(level)}
         if name not in table:
-            raise ParameterError(explain(f"no parameter {name!r}{did_you_mean(name, table)}", name, ", ".join(table), "use one of these names"))
+            raise ParameterError(
+                explain(f"no parameter {name!r}{did_you_mean(name, table)}", name, ", ".join(table), "use one of these names")
+            )
         return table[name]
 
     def summary(self, level: float = 0.95) -> Summary:

@@ -62,7 +62,9 @@ class Summary:
     def html(self) -> str:
         """An HTML table; `_repr_html_` shows it in notebooks."""
         escape = html.escape
-        rows = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in self._cells(e, False)) + "</tr>" for e in (*self.estimates, *self.derived))
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{escape(c)}</td>" for c in self._cells(e, False)) + "</tr>" for e in (*self.estimates, *self.derived)
+        )
         head = "".join(f"<th>{escape(c)}</th>" for c in COLUMNS)
         facts = "<br>".join(escape(f) for f in self.facts)
         return f"<table class='seqsci'><caption>{escape(self.title)}<br>{facts}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"

@@ -1,0 +1,18 @@
+"""What the finance domain ships; importing this needs neither torch nor pandas."""
+
+from __future__ import annotations
+
+NAME = "finance"
+TITLE = "Market volatility: gray-box models of daily returns beside the GARCH family"
+CONFIGS = {
+    "sp500": "S&P 500 1999-2018, volatility cell (sigma state, Student t) beside seven baselines",
+    "nasdaq": "NASDAQ Composite 1999-2018, the same comparison",
+    "wti": "WTI crude oil 1986-2019, the same comparison",
+    "sp500_skewed": "S&P 500 with Hansen's skewed t",
+    "sp500_gate": "S&P 500 with the shock-adaptive gate; its slope is tested against zero",
+    "returns": "template for your own file: prices or returns, CSV or Parquet",
+}
+STUDY = "seqsci.domains.finance.study:build"
+"""Import path of the function that turns a configuration into a study."""
+MODELS = "seqsci.domains.finance.models:MODELS"
+"""Import path of the builders of models, by the name that configurations use."""

@@ -1,0 +1,162 @@
+"""A fit on disk: one JSON file that holds declarations, estimates, covariance, data and provenance; written whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqsci.errors import ArtefactError, explain
+from seqsci.estimation.result import Fit, Provenance
+from seqsci.gates.base import Gate
+from seqsci.mechanism import Mechanism
+from seqsci.model import Model
+from seqsci.observations.base import Observation
+from seqsci.sequences import Sequences
+
+FORMAT = "seqsci fit, version 1"
+
+
+def _describe(thing: Any) -> Any:
+    """A frozen dataclass as class path and fields; plain values as they are."""
+    if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
+        kind = type(thing)
+        return {
+            "class": f"{kind.__module__}:{kind.__qualname__}",
+            "fields": {f.name: _describe(getattr(thing, f.name)) for f in dataclasses.fields(thing)},
+        }
+    return thing
+
+
+def _build(description: Any, path: Path) -> Any:
+    """The object of a description. Only dataclasses are built, so nothing else can be called by a file."""
+    if not isinstance(description, dict) or "class" not in description:
+        return description
+    module, _, name = str(description["class"]).partition(":")
+    try:
+        kind = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ArtefactError(
+            explain(
+                f"{path} needs a class that is not there", description["class"], "an importable class", "install the package that made it"
+            )
+        ) from error
+    if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
+        raise ArtefactError(
+            explain(
+                f"{path} names something that is not a mechanism, gate or observation",
+                description["class"],
+                "a dataclass",
+                "do not use this file",
+            )
+        )
+    return kind(**{k: _build(v, path) for k, v in description["fields"].items()})
+
+
+def _array(values: Any) -> Any:
+    return None if values is None else [None if isinstance(v, float) and np.isnan(v) else v for v in np.asarray(values).tolist()]
+
+
+def save(fit: Fit, path: str | Path) -> Path:
+    """Write a fit; the file appears complete or not at all. Raises `ArtefactError` where the folder cannot be written."""
+    target = Path(path)
+    s = fit.sequences
+    content = {
+        "format": FORMAT,
+        "mechanism": _describe(fit.model.mechanism),
+        "observation": _describe(fit.model.observation),
+        "name": fit.model.name,
+        "values": fit.model.value,
+        "fixed": sorted(fit.model.fixed),
+        "free_names": fit.free_names,
+        "at_bound": fit.at_bound,
+        "covariance_raw": [_array(row) for row in fit.covariance_raw],
+        "log_likelihood": fit.log_likelihood,
+        "rows": fit.rows,
+        "presamples": fit.presamples.tolist(),
+        "provenance": dataclasses.asdict(fit.provenance),
+        "sequences": {
+            "outcome": {n: _array(v) for n, v in s.outcome.items()},
+            "known": {n: _array(v) for n, v in s.known.items()},
+            **{n: _array(getattr(s, n)) for n in ("observed", "weight", "reset", "unit", "group")},
+            "index": None if s.index is None else [str(v) for v in s.index],
+            "index_type": None if s.index is None else str(s.index.dtype),
+            "measure": dict(s.measure),
+        },
+    }
+    body = json.dumps(content, allow_nan=False)
+    text = json.dumps({"sha256": hashlib.sha256(body.encode()).hexdigest(), "fit": body})
+    try:
+        handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
+        with os.fdopen(handle, "w") as stream:
+            stream.write(text)
+        os.replace(temporary, target)
+    except OSError as error:
+        raise ArtefactError(
+            explain(f"cannot write {target}", error.strerror, "a folder that can be written", "create it or choose another")
+        ) from error
+    return target
+
+
+def load_fit(path: str | Path) -> Fit:
+    """Read a fit; raises `ArtefactError` for a missing, truncated or foreign file."""
+    source = Path(path)
+    try:
+        outer = json.loads(source.read_text())
+        body = outer["fit"]
+        intact = hashlib.sha256(body.encode()).hexdigest() == outer["sha256"]
+        table = json.loads(body)
+    except FileNotFoundError as error:
+        raise ArtefactError(explain("no such artefact", source, "a file written by seqsci", "check the path")) from error
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise ArtefactError(
+            explain(f"{source} cannot be read", f"{type(error).__name__}: {error}"[:200], FORMAT, "fit again, or take a backup")
+        ) from error
+    if not intact or table.get("format") != FORMAT:
+        raise ArtefactError(explain(f"{source} was changed or made by another version", table.get("format"), FORMAT, "fit again"))
+    mechanism, observation = _build(table["mechanism"], source), _build(table["observation"], source)
+    if (
+        not isinstance(mechanism, Mechanism)
+        or not isinstance(observation, Observation)
+        or any(not isinstance(g, Gate) for g in mechanism.gates.values())
+    ):
+        raise ArtefactError(
+            explain(f"{source} does not hold a model", type(mechanism).__name__, "a Mechanism and an Observation", "do not use this file")
+        )
+    model = Model(mechanism, observation, tuple(table["values"].items()), frozenset(table["fixed"]), table["name"])
+    s = table["sequences"]
+    index = None if s["index"] is None else np.array(s["index"]).astype(s["index_type"])
+
+    def numbers(values: list[Any]) -> np.ndarray:
+        return np.array([np.nan if v is None else v for v in values], float)
+
+    sequences = Sequences(
+        {n: numbers(v) for n, v in s["outcome"].items()},
+        {n: numbers(v) for n, v in s["known"].items()},
+        np.array(s["observed"], bool),
+        np.array(s["weight"], float),
+        np.array(s["reset"], bool),
+        np.array(s["unit"]),
+        np.array(s["group"]),
+        index,
+        s["measure"],
+    )
+    k = len(table["free_names"])
+    return Fit(
+        model,
+        tuple(table["free_names"]),
+        np.array([numbers(row) for row in table["covariance_raw"]], float).reshape(k, k),
+        tuple(table["at_bound"]),
+        table["log_likelihood"],
+        table["rows"],
+        sequences,
+        np.array(table["presamples"], float).reshape(len(sequences.starts), -1),
+        Provenance(**table["provenance"]),
+    )

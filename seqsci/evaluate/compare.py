@@ -1,0 +1,123 @@
+"""Honest comparisons: paired differences with intervals on the same rows, and a verdict that says when we tie or lose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seqsci.evaluate.backtest import Backtest
+from seqsci.evaluate.resampling import block_bootstrap_interval
+from seqsci.evaluate.scores import diebold_mariano, kupiec, normalised_qlike, qlike, squared_error
+
+Array = np.ndarray
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """Scores of one model: context, not a claim. All in percent units."""
+
+    model: str
+    qlike: float
+    mse: float
+    nll: float
+    realized_qlike: float
+    below_1: float
+    kupiec_1: float
+    below_5: float
+    kupiec_5: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Our score minus a baseline's on the same rows; negative = we are better."""
+
+    score: str
+    baseline: str
+    mean: float
+    low: float
+    high: float
+    p_value: float
+
+    @property
+    def verdict(self) -> str:
+        """In words, at the 5 % level of the Diebold-Mariano test."""
+        if self.p_value >= SIGNIFICANT:
+            return "no significant difference"
+        return "we are better" if self.mean < 0 else "WE ARE WORSE"
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Scores of every model and paired differences of ours to each baseline."""
+
+    ours: str
+    tried: int
+    backtest: Backtest
+    scores: tuple[ScoreRow, ...]
+    differences: tuple[Difference, ...]
+
+    def difference(self, score: str, baseline: str) -> Difference:
+        """The paired difference of one score to one baseline."""
+        return next(d for d in self.differences if d.score == score and d.baseline == baseline)
+
+    def __str__(self) -> str:
+        from seqsci.evaluate.rendering import text
+
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        from seqsci.evaluate.rendering import markup
+
+        return markup(self)
+
+
+def losses(test: Backtest, name: str, realized: Array | None = None) -> dict[str, Array]:
+    """Per-row losses of one predictor in percent units: QLIKE, MSE, NLL, and QLIKE against realized variance [percent^2] where given."""
+    path = test.paths[name]
+    variance = path.variance * test.factor**2
+    squared = ((test.y - test.center) * test.factor) ** 2
+    table = {"QLIKE": qlike(variance, squared), "MSE": squared_error(variance, squared), "NLL": -path.log_density + np.log(test.factor)}
+    if realized is not None:
+        table["RV-QLIKE"] = normalised_qlike(variance, realized)
+    return table
+
+
+def compare(test: Backtest, ours: str, tried: int, realized: Array | None = None, seed: int = 0) -> Comparison:
+    """Compare one predictor of a backtest with all others.
+
+    Args:
+        test: the backtest.
+        ours: name of the predictor that the claim is about.
+        tried: how many models were tried on this window in all, baselines included.
+        realized: (rows,) realized variance in percent^2, on the level of squared close-to-close returns, or None.
+        seed: of the block bootstrap.
+    """
+    per_model = {name: losses(test, name, realized) for name in test.paths}
+    rows = tuple(_score_row(test, name, per_model[name]) for name in test.paths)
+    differences = []
+    for score in per_model[ours]:
+        for name in test.paths:
+            if name == ours:
+                continue
+            d = per_model[ours][score] - per_model[name][score]
+            interval = block_bootstrap_interval(d, seed=seed)
+            p = diebold_mariano(per_model[ours][score], per_model[name][score]).p_value
+            differences.append(Difference(score, name, float(d.mean()), interval.low, interval.high, p))
+    return Comparison(ours, tried, test, rows, tuple(differences))
+
+
+def _score_row(test: Backtest, name: str, table: dict[str, Array]) -> ScoreRow:
+    path = test.paths[name]
+    one, five = kupiec(path.below[0.01], 0.01), kupiec(path.below[0.05], 0.05)
+    realized = float(table["RV-QLIKE"].mean()) if "RV-QLIKE" in table else float("nan")
+    means = (float(table[k].mean()) for k in ("QLIKE", "MSE", "NLL"))
+    return ScoreRow(name, *means, realized, one.rate, one.p_value, five.rate, five.p_value, path.seconds)
+
+
+def significantly(differences: Sequence[Difference], test: Callable[[Difference], bool]) -> list[Difference]:
+    """The significant differences (p < .05) that satisfy a test."""
+    return [d for d in differences if d.p_value < SIGNIFICANT and test(d)]

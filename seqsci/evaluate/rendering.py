@@ -1,0 +1,88 @@
+"""Text and HTML of a comparison."""
+
+from __future__ import annotations
+
+import html
+import math
+
+from seqsci.evaluate.compare import Comparison, Difference, significantly
+
+SHOWN = ("QLIKE", "NLL", "RV-QLIKE")
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    widths = [max(len(r[i]) for r in (head, *rows)) for i in range(len(head))]
+    lines = ["  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True))) for r in (head, *rows)]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def _p(value: float) -> str:
+    return "<.001" if value < 0.001 else f"{value:.3f}"
+
+
+def verdict(comparison: Comparison) -> str:
+    """One paragraph that says who wins, also when we lose or tie."""
+    shown = [d for d in comparison.differences if d.score in SHOWN]
+    worse = significantly(shown, lambda d: d.mean > 0)
+    better = significantly(shown, lambda d: d.mean < 0)
+    tied = [d for d in shown if d not in worse and d not in better]
+
+    def names(group: list[Difference]) -> str:
+        return ", ".join(f"{d.baseline} ({d.score})" for d in group) or "none"
+
+    return (
+        f"significantly better than: {names(better)}\nno significant difference to: {names(tied)}\nsignificantly WORSE than: {names(worse)}"
+    )
+
+
+def heading(comparison: Comparison) -> list[str]:
+    """What was compared on which rows."""
+    test, protocol = comparison.backtest, comparison.backtest.protocol
+    span = f", {str(test.index[0])[:10]} to {str(test.index[-1])[:10]}" if test.index is not None else ""
+    window = "expanding window" if protocol.window is None else f"window of {protocol.window} rows"
+    return [
+        f"Held-out comparison on {protocol.name} ({protocol.label} data): {len(test.y)} one-step-ahead forecasts{span}",
+        f"refit every {protocol.refit} rows, {window}, the same dates for all; {comparison.tried} models were tried on this window",
+    ]
+
+
+def text(comparison: Comparison) -> str:
+    """Plain text, for terminals."""
+    realized = not math.isnan(comparison.scores[0].realized_qlike)
+    head = ["model", "QLIKE", "MSE", "NLL", *(["RV-QLIKE"] if realized else []), "below 1%", "p", "below 5%", "p", "seconds"]
+    rows = [
+        [
+            r.model, f"{r.qlike:.4f}", f"{r.mse:.3f}", f"{r.nll:.4f}", *([f"{r.realized_qlike:.4f}"] if realized else []),
+            f"{100 * r.below_1:.2f} %", _p(r.kupiec_1), f"{100 * r.below_5:.2f} %", _p(r.kupiec_5), f"{r.seconds:.1f}",
+        ]
+        for r in comparison.scores
+    ]  # fmt: skip
+    paired = [
+        [f"{d.score} - {d.baseline}", f"{d.mean:+.4f}", f"{d.low:+.4f} .. {d.high:+.4f}", _p(d.p_value), d.verdict]
+        for d in comparison.differences
+    ]
+    return "\n".join(
+        [
+            *heading(comparison),
+            "",
+            "Scores (context; in percent units; p of Kupiec's test of the exceedance rate)",
+            _table(head, rows),
+            "",
+            f"Paired differences: {comparison.ours} minus baseline (negative = ours is better; 95 % block-bootstrap interval; p of Diebold-Mariano)",
+            _table(["difference", "mean", "95% interval", "p", "verdict"], paired),
+            "",
+            verdict(comparison),
+        ]
+    )
+
+
+def markup(comparison: Comparison) -> str:
+    """HTML, for notebooks."""
+    rows = "".join(
+        f"<tr><td>{d.score}</td><td>{html.escape(d.baseline)}</td><td>{d.mean:+.4f}</td><td>{d.low:+.4f} .. {d.high:+.4f}</td><td>{_p(d.p_value)}</td><td>{d.verdict}</td></tr>"
+        for d in comparison.differences
+    )
+    top = "<br>".join(html.escape(line) for line in heading(comparison))
+    head = "<tr><th>score</th><th>baseline</th><th>mean difference</th><th>95 % interval</th><th>p</th><th>verdict</th></tr>"
+    end = html.escape(verdict(comparison)).replace("\n", "<br>")
+    return f"<table class='seqsci'><caption>{top}</caption><thead>{head}</thead><tbody>{rows}</tbody></table><p>{end}</p>"

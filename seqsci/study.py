@@ -1,0 +1,92 @@
+"""A study: a model, its data, its baselines and the protocol of its comparison, ready to be fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from seqsci import registry
+from seqsci.errors import DataError, explain
+from seqsci.estimation.maximum_likelihood import MaximumLikelihood
+from seqsci.estimation.result import Fit
+from seqsci.evaluate.backtest import Protocol, backtest
+from seqsci.evaluate.compare import Comparison, compare
+from seqsci.frames import to_sequences
+from seqsci.model import Model
+from seqsci.predictor import ModelPredictor, Predictor
+from seqsci.sequences import Sequences
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Everything that one configuration names.
+
+    Attributes:
+        name: of the configuration.
+        model: to be fitted.
+        frame: the data as a long frame (``unique_id, ds, y``), unit in ``frame.attrs["unit"]``.
+        baselines: predictors to compare with.
+        estimator: how the model is fitted.
+        test_share, refit, label: protocol of the comparison.
+        config: the configuration, as read.
+    """
+
+    name: str
+    model: Model
+    frame: Any
+    baselines: tuple[Predictor, ...]
+    estimator: MaximumLikelihood = field(default_factory=MaximumLikelihood)
+    test_share: float = 0.3
+    refit: int = 60
+    label: str = "development"
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+def load(name: str, overrides: Mapping[str, Any] | None = None) -> Study:
+    """The shipped study of that name, or the one of a YAML file; ``overrides`` maps dotted keys (``data.path``) to values."""
+    config = registry.read_config(name)
+    for key, value in (overrides or {}).items():
+        section, _, leaf = key.partition(".")
+        if leaf:
+            config[section] = {**config.get(section, {}), leaf: value}
+        else:
+            config[section] = value
+    study = registry.study_builder(config["domain"])(config)
+    if not isinstance(study, Study):
+        raise TypeError(f"the domain {config['domain']!r} returned {type(study).__name__}, not a Study")
+    return study
+
+
+def fit(model: Model, data: Any, unit: str | None = None, estimator: MaximumLikelihood | None = None) -> Fit:
+    """Fit a model to data by maximum likelihood.
+
+    Args:
+        model: what to fit; never changed.
+        data: `Sequences`, a long frame, a Series or a 1-D array; see `seqsci.frames.to_sequences`.
+        unit: unit of the outcome, e.g. ``"percent"``; read from ``frame.attrs["unit"]`` where absent.
+        estimator: default `MaximumLikelihood()`.
+    """
+    return (estimator or MaximumLikelihood()).fit(model, to_sequences(model, data, unit))
+
+
+def compare_fit(
+    fitted: Fit,
+    baselines: Sequence[Predictor],
+    test_share: float = 0.3,
+    refit: int = 60,
+    label: str = "development",
+    progress: Callable[[str], None] | None = None,
+) -> Comparison:
+    """Compare a fitted model with baselines on the last share of its rows; model and baselines are refitted on the same dates.
+
+    The model of the fit is re-estimated on each training window, so no row is forecast with parameters that have seen it.
+    """
+    sequences: Sequences = fitted.sequences
+    if len(sequences.starts) != 1:
+        raise DataError(explain("a comparison needs one series", f"{len(sequences.starts)} units", "one", "compare series by series"))
+    rows = len(sequences)
+    protocol = Protocol(int(rows * (1 - test_share)), rows, refit, None, label, f"the last {test_share:.0%} of the rows")
+    ours = ModelPredictor(fitted.model)
+    test = backtest((ours, *baselines), sequences, fitted.outcome, protocol, progress=progress)
+    return compare(test, ours.name, tried=1 + len(baselines))
