@@ -30,7 +30,7 @@ from seqsci.evaluate.backtest import Protocol, backtest
 from seqsci.evaluate.compare import Comparison, compare
 from seqsci.frames import to_sequences
 from seqsci.model import Model
-from seqsci.predictor import ModelPredictor, Predictor
+from seqsci.predictor import ModelPredictor, Predictor, SelectedPredictor
 from seqsci.sequences import Sequences
 
 FAMILIES: dict[str, tuple[Callable[[], Model], dict[str, object], int]] = {
@@ -170,7 +170,7 @@ def _window(frame: object, window: Window, quick: bool) -> tuple[Comparison, Com
     protocol = Protocol(first, last, 60, None, window.label, f"S&P 500, {window.first[:4]}-{window.last[:4]}")
     own: tuple[Predictor, ...] = tuple(ModelPredictor(b()) for b in (models.garch_t, models.gjr_t, models.tarch_t))
     outside = tuple(b for b in BASELINES if b.name in ("GARCH-t", "GJR-t", "TARCH-t", "EGARCH-t", "GARCH-n", "HAR", "EWMA"))
-    ours, shift = ModelPredictor(model), ModelPredictor(models.shift_only())
+    ours, shift = SelectedPredictor(model, models.RESTRICTION), ModelPredictor(models.shift_only())
     test = backtest((ours, shift, *(own if quick else outside)), sequences, "log_return", protocol)
     realized = _realized(part, first, last)
     tried = len(test.paths)

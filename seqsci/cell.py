@@ -89,7 +89,7 @@ class _KernelPass(torch.autograd.Function):
         return outputs
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
         ds, dr, dl, de, _ = (_array(c) for c in cotangents)
         dx, dp, dq, ds0 = ctx.kernel.adjoint(ctx.p, ctx.packed, ctx.states, (ds, dr, dl, de))
@@ -101,7 +101,7 @@ def _array(tensor: Tensor) -> np.ndarray:
 
 
 class Cell(nn.Module):
-    """Wraps a `Model` once: ``forward(known, outcome, state) -> Trace``; parameters live under ``parameters_by_name.NAME.raw``.
+    """Wraps a `Model` once: ``forward(known, outcome, state) -> Trace``; parameters live under ``scientific.NAME.raw``.
 
     ``backend="auto"`` takes compiled kernels where numba is installed and tensors are on the CPU, else the torch loop; both run
     in float64 and agree to rounding.
@@ -144,7 +144,8 @@ class Cell(nn.Module):
             raise DataError(explain("the cell lacks inputs", sorted(inputs), names, f"pass {missing}"))
         columns = {n: inputs[n].to(torch.float64) for n in names}
         batch, steps = columns[names[-1]].shape
-        seen = ~torch.isnan(columns[names[-1]]) if observed is None else observed
+        finite = ~torch.isnan(torch.stack([columns[o.name] for o in mechanism.outcomes])).any(0)
+        seen = finite if observed is None else observed & finite
         typical = mechanism.typical_presample(self.model.value)
         q = {
             r.name: (presample or {}).get(r.name, torch.full((batch,), typical[r.name], dtype=torch.float64)) for r in mechanism.presamples
@@ -198,9 +199,10 @@ class NetworkDrive(Drive):
     def __init__(self, name: str, features: int, hidden: int = 16) -> None:
         super().__init__()
         self.name = name
-        self.layers = nn.Sequential(nn.Linear(features, hidden), nn.Tanh(), nn.Linear(hidden, 1))
-        nn.init.zeros_(self.layers[2].weight)
-        nn.init.zeros_(self.layers[2].bias)
+        last = nn.Linear(hidden, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.layers = nn.Sequential(nn.Linear(features, hidden), nn.Tanh(), last)
 
     def forward(self, covariates: Tensor) -> dict[str, Tensor]:
         """Return ``{name: network(covariates)}`` in float64."""

@@ -130,7 +130,7 @@ def _fit(arguments: argparse.Namespace) -> None:
         def tell(name: str) -> None:
             print(f"seqsci: backtest of {name}", file=sys.stderr, flush=True)
 
-        comparison = compare_fit(fitted, study.baselines, study.test_share, study.refit, study.label, tell)
+        comparison = compare_fit(fitted, study.baselines, study.test_share, study.refit, study.label, study.restriction, tell)
         print(f"\n{comparison}")
     rundir.write(folder, dict(study.config), fitted, comparison)
     print(f"\nrun written to {folder} ({time.perf_counter() - clock:.0f} s)")

@@ -69,7 +69,7 @@ class PathForecast:
 
 def one_step(model: Model, reads: Array, names: tuple[str, ...]) -> Distribution:
     """The distributions of the rows whose reads (rows, r) were filtered: row t uses outcomes before t."""
-    given = {**model.shape_values, **{n: reads[:, i] for i, n in enumerate(names)}}
+    given: dict[str, Array | float] = {**model.shape_values, **{n: reads[:, i] for i, n in enumerate(names)}}
     return Distribution(model.observation, given)
 
 

@@ -62,12 +62,12 @@ def _from_frame(model: Model, frame: Any, outcome: str, measure: dict[str, str])
                 "rename or add it",
             )
         )
-    unit = None
+    unit = np.zeros(len(frame), np.int64)
     if "unique_id" in columns:
         codes: dict[Any, int] = {}
         unit = np.array([codes.setdefault(u, len(codes)) for u in frame["unique_id"]])
     index = frame["ds"].to_numpy() if "ds" in columns else None
-    if unit is None or len(np.unique(unit)) == 1:
+    if len(np.unique(unit)) <= 1:
         _check_order(index)
     return Sequences(
         {outcome: frame[source].to_numpy(float), **{o.name: frame[o.name].to_numpy(float) for o in model.mechanism.outcomes[1:]}},

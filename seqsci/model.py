@@ -137,7 +137,7 @@ class Model:
         Q = self.presamples(sequences) if presamples is None else np.ascontiguousarray(presamples, float)
         S0 = np.zeros((units, len(self.mechanism.states))) if initial is None else np.ascontiguousarray(initial, float)
         flags = (sequences.observed, sequences.weight, sequences.reset)
-        return Packed(np.ascontiguousarray(X), *flags, Q, S0, int(initial is not None))  # type: ignore[arg-type]
+        return Packed(np.ascontiguousarray(X), *flags, Q, S0, int(initial is not None))
 
     def presamples(self, sequences: Sequences) -> Array:
         """The mechanism's presample numbers, one row a unit, from the observed rows of each unit."""
@@ -146,7 +146,7 @@ class Model:
         if not self.mechanism.presamples:
             return table
         for u, (a, b) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
-            seen = np.asarray(sequences.observed[a:b], bool)  # type: ignore[index]
+            seen = np.asarray(sequences.observed[a:b], bool)
             outcome = {n: v[a:b][seen] for n, v in sequences.outcome.items()}
             known = {n: v[a:b][seen] for n, v in sequences.known.items()}
             found = self.mechanism.presample(outcome, known)

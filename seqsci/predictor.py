@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
@@ -61,6 +62,31 @@ class FittedModel(FittedPredictor):
 
 
 @dataclass(frozen=True)
+class SelectedPredictor(Predictor):
+    """A model that is as free as its training rows pay for: at each refit the restriction stays unless BIC prefers the free model.
+
+    ``free`` where ``2 (log L_free - log L_restricted) > q log n`` (Schwarz 1978, DOI 10.1214/aos/1176344136), else ``restricted``;
+    only training rows enter. The fitted predictor's ``fit.model.fixed`` tells which.
+    """
+
+    model: Model
+    restriction: tuple[tuple[str, float], ...]
+    estimator: MaximumLikelihood = field(default_factory=MaximumLikelihood)
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    def fit(self, train: Sequences, previous: FittedPredictor | None = None) -> FittedModel:
+        """Fit both; the free fit also starts from the restricted one, so it is never below it."""
+        restricted = self.model.fix(**dict(self.restriction))
+        small = ModelPredictor(restricted, self.estimator).fit(train, previous)
+        large = ModelPredictor(self.model, self.estimator).fit(train, small)
+        gain = 2 * (large.fit.log_likelihood - small.fit.log_likelihood)
+        return large if gain > len(self.restriction) * math.log(small.fit.rows) else small
+
+
+@dataclass(frozen=True)
 class ModelPredictor(Predictor):
     """Any `Model`, fitted by maximum likelihood, as a predictor."""
 
@@ -74,7 +100,7 @@ class ModelPredictor(Predictor):
     def fit(self, train: Sequences, previous: FittedPredictor | None = None) -> FittedModel:
         """Estimate; a previous fit adds its estimates to the starting points (the model's own grid is climbed as well)."""
         if isinstance(previous, FittedModel):
-            start = self.model.start_at(**{n: previous.fit.value[n] for n in previous.fit.free_names})
+            start = self.model.start_at(**{n: v for n, v in previous.fit.value.items() if n in self.model.free_names})
             old = self.estimator
             warm = MaximumLikelihood(old.starts, old.covariance, True, old.evaluations, old.min_rows)
             return FittedModel(warm.fit(start, train))

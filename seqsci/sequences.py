@@ -19,9 +19,13 @@ def _column(name: str, values: object, rows: int | None) -> Array:
     return array
 
 
+def _absent(field_value: object) -> bool:
+    return field_value is None
+
+
 @dataclass(frozen=True, eq=False)
 class Sequences:
-    """Packed sequences; every array has one entry per row.
+    """Packed sequences; every array has one entry per row. ``None`` asks for a field's default; afterwards it is an array.
 
     Attributes:
         known: sequences known before the outcome, by name.
@@ -36,11 +40,11 @@ class Sequences:
 
     outcome: Mapping[str, Array]
     known: Mapping[str, Array] = field(default_factory=dict)
-    observed: Array | None = None
-    weight: Array | None = None
-    reset: Array | None = None
-    unit: Array | None = None
-    group: Array | None = None
+    observed: Array = None  # type: ignore[assignment]
+    weight: Array = None  # type: ignore[assignment]
+    reset: Array = None  # type: ignore[assignment]
+    unit: Array = None  # type: ignore[assignment]
+    group: Array = None  # type: ignore[assignment]
     index: Array | None = None
     measure: Mapping[str, str] = field(default_factory=dict)
 
@@ -73,9 +77,9 @@ class Sequences:
                     )
                 )
         finite = ~np.any([np.isnan(v) for v in outcome.values()], axis=0)
-        observed = finite if self.observed is None else np.asarray(self.observed, bool) & finite
-        unit = np.zeros(rows, np.int64) if self.unit is None else np.asarray(self.unit, np.int64)
-        if self.reset is None:
+        observed = finite if _absent(self.observed) else np.asarray(self.observed, bool) & finite
+        unit = np.zeros(rows, np.int64) if _absent(self.unit) else np.asarray(self.unit, np.int64)
+        if _absent(self.reset):
             reset = np.r_[True, np.diff(unit) != 0][:rows]
         else:
             reset = np.asarray(self.reset, bool).copy()
@@ -84,10 +88,10 @@ class Sequences:
         set_field(self, "outcome", outcome)
         set_field(self, "known", known)
         set_field(self, "observed", np.ascontiguousarray(observed, np.uint8))
-        set_field(self, "weight", np.ones(rows) if self.weight is None else _column("weight", self.weight, rows))
+        set_field(self, "weight", np.ones(rows) if _absent(self.weight) else _column("weight", self.weight, rows))
         set_field(self, "reset", np.ascontiguousarray(reset, np.uint8))
         set_field(self, "unit", unit)
-        set_field(self, "group", np.zeros(rows, np.int64) if self.group is None else np.asarray(self.group, np.int64))
+        set_field(self, "group", np.zeros(rows, np.int64) if _absent(self.group) else np.asarray(self.group, np.int64))
 
     def __len__(self) -> int:
         return len(next(iter(self.outcome.values())))
@@ -110,18 +114,15 @@ class Sequences:
         """The rows from start up to stop as sequences of their own."""
         cut = slice(start, stop)
 
-        def part(values: Array | None) -> Array | None:
-            return None if values is None else values[cut]
-
         return Sequences(
             {n: v[cut] for n, v in self.outcome.items()},
             {n: v[cut] for n, v in self.known.items()},
-            part(self.observed),
-            part(self.weight),
-            part(self.reset),
-            part(self.unit),
-            part(self.group),
-            part(self.index),
+            self.observed[cut].astype(bool),
+            self.weight[cut],
+            self.reset[cut].astype(bool),
+            self.unit[cut],
+            self.group[cut],
+            None if self.index is None else self.index[cut],
             self.measure,
         )
 

@@ -14,7 +14,7 @@ from seqsci.evaluate.backtest import Protocol, backtest
 from seqsci.evaluate.compare import Comparison, compare
 from seqsci.frames import to_sequences
 from seqsci.model import Model
-from seqsci.predictor import ModelPredictor, Predictor
+from seqsci.predictor import ModelPredictor, Predictor, SelectedPredictor
 from seqsci.sequences import Sequences
 
 
@@ -27,6 +27,7 @@ class Study:
         model: to be fitted.
         frame: the data as a long frame (``unique_id, ds, y``), unit in ``frame.attrs["unit"]``.
         baselines: predictors to compare with.
+        restriction: values at which parameters stay in the comparison unless BIC frees them on the training rows.
         estimator: how the model is fitted.
         test_share, refit, label: protocol of the comparison.
         config: the configuration, as read.
@@ -36,6 +37,7 @@ class Study:
     model: Model
     frame: Any
     baselines: tuple[Predictor, ...]
+    restriction: tuple[tuple[str, float], ...] = ()
     estimator: MaximumLikelihood = field(default_factory=MaximumLikelihood)
     test_share: float = 0.3
     refit: int = 60
@@ -76,17 +78,20 @@ def compare_fit(
     test_share: float = 0.3,
     refit: int = 60,
     label: str = "development",
+    restriction: tuple[tuple[str, float], ...] = (),
     progress: Callable[[str], None] | None = None,
 ) -> Comparison:
     """Compare a fitted model with baselines on the last share of its rows; model and baselines are refitted on the same dates.
 
-    The model of the fit is re-estimated on each training window, so no row is forecast with parameters that have seen it.
+    The model of the fit is re-estimated on each training window, so no row is forecast with parameters that have seen it; with a
+    ``restriction`` (e.g. ``(("shift", 0.0),)``) those parameters stay fixed at each refit unless BIC on the training rows frees them.
     """
     sequences: Sequences = fitted.sequences
     if len(sequences.starts) != 1:
         raise DataError(explain("a comparison needs one series", f"{len(sequences.starts)} units", "one", "compare series by series"))
     rows = len(sequences)
     protocol = Protocol(int(rows * (1 - test_share)), rows, refit, None, label, f"the last {test_share:.0%} of the rows")
-    ours = ModelPredictor(fitted.model)
+    free = tuple((n, v) for n, v in restriction if n in fitted.model.free_names)
+    ours = SelectedPredictor(fitted.model, free) if free else ModelPredictor(fitted.model)
     test = backtest((ours, *baselines), sequences, fitted.outcome, protocol, progress=progress)
     return compare(test, ours.name, tried=1 + len(baselines))

@@ -7,7 +7,7 @@ from typing import Any
 
 from seqsci.domains.finance.baselines import BASELINES
 from seqsci.domains.finance.data import load_series, read_returns
-from seqsci.domains.finance.models import MODELS
+from seqsci.domains.finance.models import MODELS, RESTRICTION
 from seqsci.errors import ConfigError, DataError, did_you_mean, explain
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.registry import check_keys
@@ -32,6 +32,7 @@ def build(config: Mapping[str, Any]) -> Study:
         model=model,
         frame=_frame(data, place),
         baselines=baselines,
+        restriction=RESTRICTION,
         estimator=MaximumLikelihood(starts=int(estimator.get("starts", 3)), evaluations=int(estimator.get("evaluations", 1000))),
         test_share=float(comparison.get("test_share", 0.3)),
         refit=int(comparison.get("refit", 60)),

@@ -173,7 +173,7 @@ class Volatility(Mechanism):
         norm = sqrt(1 + shift**2) if self.scale.power == 1 else 1 + shift**2
         kept = forget(shock=absolute(surprise) / scale)
         tilt = where(news < 0, 1 + rotation, 1 - rotation)
-        return Gated(forget=persistence * kept, write=persistence * (1 - kept), candidate=tilt * self.scale.size(news) / norm) + intercept
+        return Gated(persistence * kept, persistence * (1 - kept), tilt * self.scale.size(news) / norm, leak=intercept)
 
     def unobserved(
         self,

@@ -29,8 +29,8 @@ _FIXES = {
 class _Reader(ast.NodeVisitor):
     """Collects faults; a name is `live` when it is an argument of the equation or was computed from one."""
 
-    def __init__(self, live: set[str]) -> None:
-        self.live = live
+    def __init__(self) -> None:
+        self.live: set[str] = set()
         self.faults: list[tuple[int, str]] = []
 
     def touches(self, node: ast.AST) -> bool:
@@ -39,10 +39,26 @@ class _Reader(ast.NodeVisitor):
     def fault(self, node: ast.expr | ast.stmt, kind: str) -> None:
         self.faults.append((node.lineno, kind))
 
-    def visit_Assign(self, node: ast.Assign) -> None:
+    def spread(self, tree: ast.AST) -> None:
+        """Make live every name that takes a live value anywhere in the tree, and the arguments of inner functions."""
+        before = -1
+        while len(self.live) > before:
+            before = len(self.live)
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Lambda | ast.FunctionDef):
+                    self.live |= {a.arg for a in (*node.args.args, *node.args.kwonlyargs)} - {"self"}
+                elif (
+                    isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.NamedExpr) and node.value and self.touches(node.value)
+                ):
+                    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                    self.live |= {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+                elif isinstance(node, ast.For | ast.comprehension) and self.touches(node.iter):
+                    self.live |= {n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)}
+
+    def visit_Match(self, node: ast.Match) -> None:
+        if self.touches(node.subject):
+            self.fault(node, "if")
         self.generic_visit(node)
-        if self.touches(node.value):
-            self.live |= {n.id for target in node.targets for n in ast.walk(target) if isinstance(n, ast.Name)}
 
     def visit_Compare(self, node: ast.Compare) -> None:
         if self.touches(node):
@@ -51,6 +67,8 @@ class _Reader(ast.NodeVisitor):
             for op in node.ops:
                 if isinstance(op, ast.Eq | ast.NotEq):
                     self.fault(node, "==" if isinstance(op, ast.Eq) else "!=")
+        if isinstance(node.ops[0], ast.In | ast.NotIn) and self.touches(node.left):
+            self.fault(node, "==")
         self.generic_visit(node)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> None:
@@ -91,12 +109,13 @@ class _Reader(ast.NodeVisitor):
 def _faults(function: Any) -> tuple[tuple[int, str, str], ...]:
     try:
         lines, first = inspect.getsourcelines(function)
-    except (OSError, TypeError):  # typed at a prompt: no source to read; tracing itself still refuses a truth value
+        tree = ast.parse(textwrap.dedent("".join(lines))).body[0]
+    except (OSError, TypeError, SyntaxError):  # typed at a prompt, or a lambda: no source of its own; tracing still refuses a truth value
         return ()
-    tree = ast.parse(textwrap.dedent("".join(lines))).body[0]
     if not isinstance(tree, ast.FunctionDef):
         return ()
-    reader = _Reader({a.arg for a in (*tree.args.args, *tree.args.kwonlyargs)} - {"self"})
+    reader = _Reader()
+    reader.spread(tree)
     for statement in tree.body:
         reader.visit(statement)
     return tuple((first + line - 1, kind, lines[line - 1].strip()) for line, kind in sorted(set(reader.faults)))

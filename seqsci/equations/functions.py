@@ -7,7 +7,7 @@ from typing import Any
 import sympy as sp
 
 
-class _RealFunction(sp.Function):
+class _RealFunction(sp.Function):  # type: ignore[misc]
     """A real function of real arguments."""
 
     def _eval_is_extended_real(self) -> bool:

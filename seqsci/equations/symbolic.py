@@ -106,8 +106,8 @@ def latex(mechanism: Mechanism, observation: Observation, folded: tuple[tuple[st
     names: dict[sp.Symbol, str] = {free[p.name]: p.symbol for p in equations.parameters}
     for role in mechanism.states:
         names[states[role.name]] = rf"{role.symbol or role.name}_{{t-1}}"
-    for role in (*mechanism.known, *mechanism.outcomes):
-        names[{**known, **outcome}[role.name]] = rf"{role.symbol or role.name}_t"
+    for datum in (*mechanism.known, *mechanism.outcomes):
+        names[{**known, **outcome}[datum.name]] = rf"{datum.symbol or datum.name}_t"
     lines = []
     reads = equations.read(parameters, states, known)
     read_symbols = symbols([f"{n}_read" for n in reads])

@@ -106,6 +106,8 @@ class Equations:
 
     def __init__(self, mechanism: Mechanism, observation: Observation) -> None:
         self.mechanism, self.observation = mechanism, observation
+        for equation in (observation.log_density, observation.outcome, *(gate.opening for gate in mechanism.gates.values())):
+            check_source(equation)
         self.state_names = tuple(s.name for s in mechanism.states)
         self.parameters = (*mechanism.parameters, *(p for p in observation.parameters))
         names = [*self.state_names, *(k.name for k in mechanism.known), *(o.name for o in mechanism.outcomes)]

@@ -38,7 +38,7 @@ def _apply(word: str, numpy_function: Any, x: Any) -> Any:
     if library == "torch":
         import torch
 
-        torch_function = {"absolute": torch.abs, "loggamma": torch.lgamma, "softplus": torch.nn.functional.softplus}.get(word)
+        torch_function: Any = {"absolute": torch.abs, "loggamma": torch.lgamma, "softplus": torch.nn.functional.softplus}.get(word)
         return (torch_function or getattr(torch, word))(x)
     return numpy_function(x)
 

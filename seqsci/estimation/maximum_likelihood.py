@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,9 @@ WORKING_SCALE = {"decimal": 100.0}
 """Factor by which an outcome is multiplied during estimation, by its stated unit; estimates are reported in the stated unit."""
 BOUND_COST = 1e-3
 """A parameter is pinned to a bound where that costs fewer nats than this."""
+
+COLLAPSE = 0.5
+"""Mean log density plus log standard deviation above which a density has collapsed onto repeated values (a normal sample has -1.4)."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class MaximumLikelihood:
         working = model if factor == 1.0 else rescale(model, factor)
         search = _Search(working, scaled, self.evaluations)
         raw, nll, converged = search.best(self.starts, self.warm)
+        if converged and search.collapsed(raw, nll):
+            raise ConvergenceError(_collapse(working, sequences.column(outcome)))
         raw, nll, pinned = search.pin(raw, nll)
         if not converged:
             raise ConvergenceError(_advice(working, search, raw))
@@ -131,7 +137,8 @@ class _Search:
         from seqsci.estimation.optimise import maximise
 
         raw, report = raw.copy(), np.zeros(3)
-        value = maximise(self.kernel.objective_function, raw, free, *self.data.arguments, self.limit, report)
+        compiled: Any = maximise
+        value = compiled(self.kernel.objective_function, raw, free, *self.data.arguments, self.limit, report)
         self.evaluations += int(report[0])
         return raw, float(value), bool(report[2]) and bool(np.isfinite(value))
 
@@ -155,7 +162,22 @@ class _Search:
             rest = sorted(points[len(first) :], key=self.nll)
             points = (first + rest)[:starts]
         climbed = [self.climb(p, self.free) for p in points]
-        return min(climbed, key=lambda c: (not c[2], c[1]) if np.isfinite(c[1]) else (True, np.inf))
+        return min(climbed, key=lambda c: (not c[2] or self.collapsed(c[0], c[1]), c[1]) if np.isfinite(c[1]) else (True, np.inf))
+
+    def collapsed(self, raw: Array, nll: float) -> bool:
+        """Whether the density has collapsed onto repeated values.
+
+        Its sign: a mean log density far above that of the data's own spread, or a positive parameter that has run to zero.
+        """
+        values = self.data.X[self.data.observed.astype(bool), self.kernel.program.n_known]
+        vanished = any(
+            raw[i] < -24.0
+            and np.isfinite(raw[i])
+            and np.isinf(self.parameters[i].constraint.bounds[1])
+            and np.isfinite(self.parameters[i].constraint.bounds[0])
+            for i in self.free
+        )
+        return vanished or bool(-nll / len(values) > COLLAPSE - np.log(values.std()))
 
     def pin(self, raw: Array, nll: float) -> tuple[Array, float, set[int]]:
         """Move parameters that sit at a bound onto it, and climb again with the others."""
@@ -171,7 +193,7 @@ class _Search:
                 if self.nll(trial) - nll > 10.0:
                     continue
                 trial, value, _ = self.climb(trial, rest)
-                if value - nll < BOUND_COST:
+                if value - nll < BOUND_COST and not self.collapsed(trial, value):
                     raw, nll = trial, value
                     pinned.add(int(i))
         return raw, nll, pinned
@@ -223,6 +245,18 @@ def data_hash(sequences: Sequences) -> str:
     for flags in (sequences.observed, sequences.weight, sequences.reset):
         digest.update(np.ascontiguousarray(flags).tobytes())
     return digest.hexdigest()[:16]
+
+
+def _collapse(model: Model, values: Array) -> str:
+    distinct, counts = np.unique(values[~np.isnan(values)], return_counts=True)
+    return (
+        f"{model.name}: the likelihood has no maximum, the density collapses onto repeated values.\n"
+        f"  got:      {counts.max() / counts.sum():.0%} of the rows are exactly {distinct[counts.argmax()]:g}\n"
+        "  expected: an outcome with few exact repetitions\n"
+        "  1. drop the part of the data that moves in ticks or is not traded\n"
+        "  2. use longer steps (weekly returns)\n"
+        "  3. fix what lets the state vanish, e.g. model.fix(intercept=...)"
+    )
 
 
 def _advice(model: Model, search: _Search, raw: Array) -> str:

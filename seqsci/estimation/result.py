@@ -130,7 +130,7 @@ class Fit:
         """Covariance of the estimated parameters on their natural scale, ``J C J`` with J = d natural / d raw."""
         table = {p.name: p for p in self.model.parameters}
         slope = np.exp([float(table[n].constraint.log_jacobian(r)) for n, r in zip(self.free_names, self._raw, strict=True)])
-        return self.covariance_raw * np.outer(slope, slope)
+        return np.asarray(self.covariance_raw * np.outer(slope, slope))
 
     def _interval(self, raw: float, se: float, parameter: Parameter | Derived, level: float) -> tuple[float, float]:
         from statistics import NormalDist

@@ -114,8 +114,8 @@ def _score_row(test: Backtest, name: str, table: dict[str, Array]) -> ScoreRow:
     path = test.paths[name]
     one, five = kupiec(path.below[0.01], 0.01), kupiec(path.below[0.05], 0.05)
     realized = float(table["RV-QLIKE"].mean()) if "RV-QLIKE" in table else float("nan")
-    means = (float(table[k].mean()) for k in ("QLIKE", "MSE", "NLL"))
-    return ScoreRow(name, *means, realized, one.rate, one.p_value, five.rate, five.p_value, path.seconds)
+    loss, squared, nll = (float(table[k].mean()) for k in ("QLIKE", "MSE", "NLL"))
+    return ScoreRow(name, loss, squared, nll, realized, one.rate, one.p_value, five.rate, five.p_value, path.seconds)
 
 
 def significantly(differences: Sequence[Difference], test: Callable[[Difference], bool]) -> list[Difference]:

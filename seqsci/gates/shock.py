@@ -10,7 +10,9 @@ from seqsci.gates.base import Gate
 from seqsci.gates.constant import MEMORY
 from seqsci.parameter import Parameter
 
-SHOCK_SLOPE = Parameter("shock_slope", Real(), 0.0, "1", r"\beta", "how much faster the gate forgets per unit of shock (negative: it keeps more)")
+SHOCK_SLOPE = Parameter(
+    "shock_slope", Real(), 0.0, "1", r"\beta", "how much faster the gate forgets per unit of shock (negative: it keeps more)"
+)
 
 
 @dataclass(frozen=True)

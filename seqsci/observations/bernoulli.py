@@ -48,4 +48,4 @@ class Bernoulli(Observation):
 
     def variance(self, given: Arrays) -> np.ndarray:
         p = np.asarray(given["probability"], float)
-        return p * (1 - p)
+        return np.asarray(p * (1 - p))
