@@ -91,7 +91,6 @@ def arch_errors(model: Model, sequences: Sequences, parameters: Mapping[str, flo
         found = kernel.score(natural(theta), packed)
         jacobian = np.empty((len(names), len(theta)))
         for j in range(len(theta)):
-            step = np.zeros(len(theta), complex)
             h = 1e-6 * max(abs(theta[j]), 1e-3)
             step = np.zeros(len(theta))
             step[j] = h
@@ -153,9 +152,8 @@ def accuracy(quick: bool) -> dict[str, float | None]:
         print("S (shift without slope), as what it is:")
         for d in alone.differences:
             if d.baseline.startswith("TARCH") and d.score != "MSE":
-                print(
-                    f"  S - TARCH-t, {d.score}: {d.mean:+.4f} [{d.low:+.4f}, {d.high:+.4f}] p {d.p_value:.3f}: {d.verdict.replace('we are', 'S is').replace('WE ARE', 'S IS')}"
-                )
+                verdict = d.verdict.replace("we are", "S is").replace("WE ARE", "S IS")
+                print(f"  S - TARCH-t, {d.score}: {d.mean:+.4f} [{d.low:+.4f}, {d.high:+.4f}] p {d.p_value:.3f}: {verdict}")
     return table
 
 
@@ -219,8 +217,8 @@ def speed() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         code = (
             "import time; t = time.perf_counter(); from seqsci.domains.finance import models; from benchmarks.finance import percent;"
-            "from seqsci.estimation.maximum_likelihood import MaximumLikelihood; s = percent('sp500'); MaximumLikelihood().fit(models.default(), s);"
-            "print(time.perf_counter() - t)"
+            "from seqsci.estimation.maximum_likelihood import MaximumLikelihood; s = percent('sp500');"
+            "MaximumLikelihood().fit(models.default(), s); print(time.perf_counter() - t)"
         )
         done = subprocess.run(
             [sys.executable, "-c", code],
@@ -231,12 +229,9 @@ def speed() -> dict[str, float]:
         )
         cold = float(done.stdout)
     print(f"\nspeed on {len(returns)} returns, warm, one thread (fastest of several)        ratio     [ms]")
-    print(
-        f"  GARCH-n fit with robust standard errors: ours / arch             1 : {theirs / ours:<6.1f} {1e3 * ours:.2f} / {1e3 * theirs:.1f}"
-    )
-    print(
-        f"  default cell, one start, with errors / arch TARCH-t              1 : {tarch / cell_one:<6.1f} {1e3 * cell_one:.1f} / {1e3 * tarch:.1f}"
-    )
+    garch_row, cell_row = f"{1e3 * ours:.2f} / {1e3 * theirs:.1f}", f"{1e3 * cell_one:.1f} / {1e3 * tarch:.1f}"
+    print(f"  GARCH-n fit with robust standard errors: ours / arch             1 : {theirs / ours:<6.1f} {garch_row}")
+    print(f"  default cell, one start, with errors / arch TARCH-t              1 : {tarch / cell_one:<6.1f} {cell_row}")
     print(f"  default cell, default fit (3 starts)                                        {1e3 * cell_default:.1f}")
     print(f"  one pass of likelihood, score and outer products (floor)                    {1e3 * floor:.3f}")
     print(f"  cold start: import, compile, first fit of the default cell                  {1e3 * cold:.0f}")

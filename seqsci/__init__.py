@@ -59,7 +59,38 @@ _HOMES = {
     "load": "study",
     "load_fit": "estimation.artefact",
 }
-__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
+__all__ = [
+    "Cell",
+    "Derived",
+    "Distribution",
+    "Drive",
+    "Fit",
+    "Gated",
+    "Known",
+    "LinearGaussian",
+    "MaximumLikelihood",
+    "Mechanism",
+    "Model",
+    "ModelPredictor",
+    "NetworkDrive",
+    "Outcome",
+    "Parameter",
+    "Predictor",
+    "Presample",
+    "SeqsciError",
+    "Sequences",
+    "State",
+    "StateSpace",
+    "Study",
+    "Trace",
+    "__version__",
+    "compare",
+    "fit",
+    "knock_out",
+    "likelihood_ratio",
+    "load",
+    "load_fit",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, NoReturn
 
 from seqsci import __version__
-from seqsci.errors import ConfigError, SeqsciError, did_you_mean
+from seqsci.errors import ConfigError, SeqsciError, did_you_mean, explain
 
 COMMANDS = {
     "fit": "fit a model, compare it with its baselines, write a run",
@@ -96,7 +96,7 @@ def _show(name: str) -> None:
     chosen = str(config.get("model", "default"))
     if chosen not in models:
         raise ConfigError(
-            f"{name}: no model {chosen!r}{did_you_mean(chosen, models)}\n  expected: {', '.join(models)}\n  fix:      correct model: in the configuration"
+            explain(f"{name}: no model {chosen!r}{did_you_mean(chosen, models)}", chosen, ", ".join(models), "correct model:")
         )
     model = models[chosen]()
     print(f"{name}: {model.name}\n\nequation (LaTeX)")

@@ -133,11 +133,11 @@ class Interval(Constraint):
         return math.log(value - self.low) - math.log(self.high - value)
 
 
-def Positive() -> GreaterThan:
+def Positive() -> GreaterThan:  # noqa: N802 - reads as the set that it returns
     """The positive numbers: ``GreaterThan(0)``."""
     return GreaterThan(0.0)
 
 
-def UnitInterval() -> Interval:
+def UnitInterval() -> Interval:  # noqa: N802 - reads as the set that it returns
     """The closed interval [0, 1]: ``Interval(0, 1)``."""
     return Interval(0.0, 1.0)

@@ -65,7 +65,8 @@ class LinearGaussian(Mechanism):
     of the variance. Regression coefficients added as diffuse components make the likelihood the restricted one (REML).
     Use it with `Gaussian`, or with `DiffuseGaussian` where a component is diffuse.
 
-    Source: Durbin and Koopman (2012), Time Series Analysis by State Space Methods, 5.2 and 6.4, DOI 10.1093/acprof:oso/9780199641178.001.0001.
+    Source: Durbin and Koopman (2012), Time Series Analysis by State Space Methods, 5.2 and 6.4,
+    DOI 10.1093/acprof:oso/9780199641178.001.0001.
     """
 
     abstract: ClassVar[bool] = True
@@ -74,7 +75,7 @@ class LinearGaussian(Mechanism):
     outcomes: ClassVar[tuple[Outcome, ...]] = (Outcome("y", symbol="y"),)
     states: ClassVar[tuple[State, ...]] = ()
     start: Callable[..., Any] = lambda: ()
-    read: Callable[..., Any] = lambda: {}
+    read: Callable[..., Any] = dict
     update: Callable[..., Any] = lambda: ()
 
     matrices: Callable[..., StateSpace]

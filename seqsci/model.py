@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -145,7 +146,7 @@ class Model:
         table = np.zeros((len(starts) - 1, len(self.mechanism.presamples)))
         if not self.mechanism.presamples:
             return table
-        for u, (a, b) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+        for u, (a, b) in enumerate(itertools.pairwise(starts)):
             seen = np.asarray(sequences.observed[a:b], bool)
             outcome = {n: v[a:b][seen] for n, v in sequences.outcome.items()}
             known = {n: v[a:b][seen] for n, v in sequences.known.items()}

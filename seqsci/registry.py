@@ -50,7 +50,9 @@ def read_config(name: str) -> dict[str, Any]:
             raise ConfigError(explain("no such configuration file", name, "a YAML file that exists", "check the path"))
         return {"name": path.stem} | _parse(path)
     raise ConfigError(
-        f"no configuration {name!r}{did_you_mean(name, known)}\n  expected: {', '.join(known)}, or the path of a YAML file\n  fix:      seqsci list"
+        explain(
+            f"no configuration {name!r}{did_you_mean(name, known)}", name, f"{', '.join(known)}, or the path of a YAML file", "seqsci list"
+        )
     )
 
 
@@ -87,7 +89,7 @@ def study_builder(domain: str) -> Any:
     known = manifests()
     if domain not in known:
         raise ConfigError(
-            f"no domain {domain!r}{did_you_mean(domain, known)}\n  expected: {', '.join(known)}\n  fix:      set domain: in the configuration"
+            explain(f"no domain {domain!r}{did_you_mean(domain, known)}", domain, ", ".join(known), "set domain: in the configuration")
         )
     module, function = known[domain].STUDY.split(":")
     return getattr(importlib.import_module(module), function)

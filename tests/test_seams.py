@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -22,7 +24,7 @@ def _oracle(model, sequences, weights):
     }
     q = torch.tensor(presamples, requires_grad=True)
     total, nll, parts = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64), []
-    for u, (a, b) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+    for u, (a, b) in enumerate(itertools.pairwise(starts)):
         known = {k.name: columns[k.name][a:b] for k in mechanism.known}
         outcome = {o.name: columns[o.name][a:b] for o in mechanism.outcomes}
         seen = torch.tensor(np.asarray(sequences.observed[a:b], bool))

@@ -15,6 +15,7 @@ _jit = numba.njit("float64(float64)", cache=True, nogil=True, error_model="numpy
 
 @_jit
 def sigmoid(x: float) -> float:
+    """``1 / (1 + e^-x)`` without overflow."""
     if x >= 0.0:
         return 1.0 / (1.0 + math.exp(-x))
     e = math.exp(x)
@@ -23,11 +24,13 @@ def sigmoid(x: float) -> float:
 
 @_jit
 def softplus(x: float) -> float:
+    """``log(1 + e^x)`` without overflow."""
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
 @_jit
 def sign(x: float) -> float:
+    """-1, 0 or 1."""
     if x > 0.0:
         return 1.0
     return -1.0 if x < 0.0 else 0.0

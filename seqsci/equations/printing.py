@@ -9,7 +9,7 @@ import sympy as sp
 from sympy.printing.pycode import PythonCodePrinter
 
 from seqsci.equations.functions import Log1p, Quadrature, Reciprocal
-from seqsci.errors import EquationError
+from seqsci.errors import EquationError, explain
 
 _CALLS = {
     "Sigmoid": "sigmoid",
@@ -140,7 +140,12 @@ class Block:
         }
         if any(q.free_symbols - set(constants) for q in integrals):
             raise EquationError(
-                "expected(...) depends on a state or an input\n  expected: a function of the standardised outcome and parameters\n  fix:      multiply by the state outside of expected(...)"
+                explain(
+                    "expected(...) depends on a state or an input",
+                    "a state in it",
+                    "the standardised outcome and parameters",
+                    "multiply outside of it",
+                )
             )
         self.is_zero = [e == 0 for e in expressions]
         expressions = [_divide_once(sp.sympify(e).xreplace(integrals)) for e in expressions]

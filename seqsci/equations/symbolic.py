@@ -62,8 +62,10 @@ def _sympify(values: Sequence[object]) -> tuple[sp.Expr, ...]:
 
 @functools.lru_cache(maxsize=256)
 def trace(mechanism: Mechanism, observation: Observation, folded: tuple[tuple[str, float], ...] = (), gaps: bool = False) -> Program:
-    """Trace a mechanism and an observation; ``folded`` parameters enter as exact numbers and simplify the equation;
-    the equation of a missing step is traced only where the data have ``gaps``."""
+    """Trace a mechanism and an observation.
+
+    ``folded`` parameters enter as exact numbers and simplify the equation; the equation of a missing step is traced only where the data have ``gaps``.
+    """
     equations = Equations(mechanism, observation)
     numbers = {name: sp.nsimplify(value) if float(value).is_integer() else sp.Float(value) for name, value in folded}
     free = symbols([p.name for p in equations.parameters if p.name not in numbers])

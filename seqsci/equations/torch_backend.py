@@ -15,8 +15,10 @@ from seqsci.observations.base import Observation
 
 @dataclass(frozen=True)
 class LoopResult:
-    """Stacked over time in the last-but-one dimension: states (..., T, n), reads (..., T, r), density (..., T), last (..., n),
-    gates (..., T, 3 g), NaN at missing steps."""
+    """Everything stacked over time.
+
+    states (..., T, n), reads (..., T, r), density (..., T), last (..., n), gates (..., T, 3 g) with NaN at missing steps.
+    """
 
     states: Tensor
     reads: Tensor

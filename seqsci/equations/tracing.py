@@ -11,7 +11,7 @@ from typing import Any
 from seqsci.equations.checking import check_source
 from seqsci.equations.quadrature import JACOBIANS, NODES
 from seqsci.equations.vocabulary import Expression, exp
-from seqsci.errors import EquationError, did_you_mean
+from seqsci.errors import EquationError, did_you_mean, explain
 from seqsci.gates.base import Gate
 from seqsci.mechanism import Gated, Mechanism
 from seqsci.observations.base import Observation
@@ -128,7 +128,12 @@ class Equations:
         values = result if isinstance(result, tuple) else (result,)
         if len(values) != len(self.state_names):
             raise EquationError(
-                f"{label} returns the wrong number of states\n  got:      {len(values)}\n  expected: {len(self.state_names)}, for {self.state_names}\n  fix:      return one expression a state, in the declared order"
+                explain(
+                    f"{label} returns the wrong number of states",
+                    len(values),
+                    f"{len(self.state_names)}, for {self.state_names}",
+                    "return one expression a state, in the declared order",
+                )
             )
         return values
 
@@ -147,8 +152,12 @@ class Equations:
         missing = [a for a in self.observation.arguments if a not in reads]
         if missing:
             raise EquationError(
-                f"{type(self.mechanism).__name__}.read does not supply what {type(self.observation).__name__} needs\n  got:      {sorted(reads)}\n"
-                f"  expected: {self.observation.arguments}\n  fix:      add {missing} to the dictionary that read returns, or choose another observation"
+                explain(
+                    f"{type(self.mechanism).__name__}.read does not supply what {type(self.observation).__name__} needs",
+                    sorted(reads),
+                    self.observation.arguments,
+                    f"add {missing} to the dictionary that read returns, or choose another observation",
+                )
             )
         return dict(reads)
 

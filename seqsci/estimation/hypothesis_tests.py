@@ -45,15 +45,23 @@ def likelihood_ratio(restricted: Fit, full: Fit) -> LikelihoodRatio:
     extra = tuple(n for n in small.fixed if n not in large.fixed)
     if not same or not large.fixed <= small.fixed or not extra:
         raise ParameterError(
-            explain("the models are not nested", f"{small.name} (fixed {sorted(small.fixed)}) and {large.name} (fixed {sorted(large.fixed)})",
-                    "one mechanism and observation, the restricted one with more fixed parameters", "build it with full_model.fix(...)")
-        )  # fmt: skip
+            explain(
+                "the models are not nested",
+                f"{small.name} (fixed {sorted(small.fixed)}), {large.name} (fixed {sorted(large.fixed)})",
+                "one mechanism and observation, the restricted one with more fixed parameters",
+                "build it with full_model.fix(...)",
+            )
+        )
     statistic = 2 * (full.log_likelihood - restricted.log_likelihood)
     if statistic < -0.1:
         raise ParameterError(
-            explain("the restricted fit is better than the full one", f"2 (l - l0) = {statistic:.3f}", "a non-negative statistic",
-                    "refit the full model with more starts, e.g. MaximumLikelihood(starts=8)")
-        )  # fmt: skip
+            explain(
+                "the restricted fit is better than the full one",
+                f"2 (l - l0) = {statistic:.3f}",
+                "a non-negative statistic",
+                "refit the full model with more starts, e.g. MaximumLikelihood(starts=8)",
+            )
+        )
     table = {p.name: p for p in small.parameters}
     on_bound = tuple(n for n in extra if small.value[n] in table[n].constraint.bounds)
     statistic, q = max(statistic, 0.0), len(extra)

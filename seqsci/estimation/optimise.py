@@ -49,7 +49,7 @@ def solve_positive(a: np.ndarray, b: np.ndarray, x: np.ndarray) -> bool:
 
 @njit(types.void(_v, types.int64[::1], _v, _f, _v), cache=True, nogil=True, error_model="numpy")
 def _move(raw: np.ndarray, free: np.ndarray, step: np.ndarray, length: float, out: np.ndarray) -> None:
-    """out = raw + length * step on the free entries, kept within a range where the constraints are still resolved."""
+    """Out = raw + length * step on the free entries, kept within a range where the constraints are still resolved."""
     out[:] = raw
     for i in range(len(free)):
         out[free[i]] = (

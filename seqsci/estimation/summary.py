@@ -67,7 +67,8 @@ class Summary:
         )
         head = "".join(f"<th>{escape(c)}</th>" for c in COLUMNS)
         facts = "<br>".join(escape(f) for f in self.facts)
-        return f"<table class='seqsci'><caption>{escape(self.title)}<br>{facts}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        caption = f"<caption>{escape(self.title)}<br>{facts}</caption>"
+        return f"<table class='seqsci'>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
     _repr_html_ = html
 

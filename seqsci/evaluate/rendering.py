@@ -68,7 +68,8 @@ def text(comparison: Comparison) -> str:
             "Scores (context; in percent units; p of Kupiec's test of the exceedance rate)",
             _table(head, rows),
             "",
-            f"Paired differences: {comparison.ours} minus baseline (negative = ours is better; 95 % block-bootstrap interval; p of Diebold-Mariano)",
+            f"Paired differences: {comparison.ours} minus baseline",
+            "(negative = ours is better; 95 % block-bootstrap interval; p of Diebold-Mariano)",
             _table(["difference", "mean", "95% interval", "p", "verdict"], paired),
             "",
             verdict(comparison),
@@ -78,10 +79,11 @@ def text(comparison: Comparison) -> str:
 
 def markup(comparison: Comparison) -> str:
     """HTML, for notebooks."""
-    rows = "".join(
-        f"<tr><td>{d.score}</td><td>{html.escape(d.baseline)}</td><td>{d.mean:+.4f}</td><td>{d.low:+.4f} .. {d.high:+.4f}</td><td>{_p(d.p_value)}</td><td>{d.verdict}</td></tr>"
+    cells = (
+        (d.score, html.escape(d.baseline), f"{d.mean:+.4f}", f"{d.low:+.4f} .. {d.high:+.4f}", _p(d.p_value), d.verdict)
         for d in comparison.differences
     )
+    rows = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>" for row in cells)
     top = "<br>".join(html.escape(line) for line in heading(comparison))
     head = "<tr><th>score</th><th>baseline</th><th>mean difference</th><th>95 % interval</th><th>p</th><th>verdict</th></tr>"
     end = html.escape(verdict(comparison)).replace("\n", "<br>")

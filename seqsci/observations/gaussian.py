@@ -58,8 +58,10 @@ class Gaussian(Observation):
 
 @dataclass(frozen=True)
 class DiffuseGaussian(Observation):
-    """Normal density whose variance may still have an infinite part: while ``diffuse_variance > 0`` the log density is
-    ``-(log 2 pi + log diffuse_variance) / 2``, the contribution of an exact diffuse start; afterwards it is `Gaussian`.
+    """Normal density whose variance may still have an infinite part.
+
+    While ``diffuse_variance > 0`` the log density is ``-(log 2 pi + log diffuse_variance) / 2``, the contribution of an exact
+    diffuse start; afterwards it is `Gaussian`.
 
     Source: Durbin and Koopman (2012), section 7.2.2, DOI 10.1093/acprof:oso/9780199641178.001.0001.
     """
