@@ -75,7 +75,13 @@ class SelectedPredictor(Predictor):
 
     @property
     def name(self) -> str:
-        return self.model.name
+        return f"{self.model.name} (BIC)"
+
+    @property
+    def rule(self) -> str:
+        """The rule in words, for tables."""
+        kept = ", ".join(f"{n} = {v:g}" for n, v in self.restriction)
+        return f"{self.name} keeps {kept} at each refit unless BIC on the training rows frees it"
 
     def fit(self, train: Sequences, previous: FittedPredictor | None = None) -> FittedModel:
         """Fit both; the free fit also starts from the restricted one, so it is never below it."""

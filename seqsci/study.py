@@ -8,6 +8,7 @@ from typing import Any
 
 from seqsci import registry
 from seqsci.errors import DataError, explain
+from seqsci.estimation.hypothesis_tests import LikelihoodRatio, likelihood_ratio
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.result import Fit
 from seqsci.evaluate.backtest import Protocol, backtest
@@ -28,6 +29,8 @@ class Study:
         frame: the data as a long frame (``unique_id, ds, y``), unit in ``frame.attrs["unit"]``.
         baselines: predictors to compare with.
         restriction: values at which parameters stay in the comparison unless BIC frees them on the training rows.
+        hypotheses: named special cases of the model, tested by likelihood ratio.
+        tried_before: models that were looked at on the test rows before.
         estimator: how the model is fitted.
         test_share, refit, label: protocol of the comparison.
         config: the configuration, as read.
@@ -38,6 +41,8 @@ class Study:
     frame: Any
     baselines: tuple[Predictor, ...]
     restriction: tuple[tuple[str, float], ...] = ()
+    hypotheses: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    tried_before: int = 0
     estimator: MaximumLikelihood = field(default_factory=MaximumLikelihood)
     test_share: float = 0.3
     refit: int = 60
@@ -79,12 +84,14 @@ def compare_fit(
     refit: int = 60,
     label: str = "development",
     restriction: tuple[tuple[str, float], ...] = (),
+    tried_before: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> Comparison:
     """Compare a fitted model with baselines on the last share of its rows; model and baselines are refitted on the same dates.
 
     The model of the fit is re-estimated on each training window, so no row is forecast with parameters that have seen it; with a
     ``restriction`` (e.g. ``(("shift", 0.0),)``) those parameters stay fixed at each refit unless BIC on the training rows frees them.
+    ``tried_before`` counts models that were looked at on these rows earlier; it is added to the number that the table states.
     """
     sequences: Sequences = fitted.sequences
     if len(sequences.starts) != 1:
@@ -94,4 +101,17 @@ def compare_fit(
     free = tuple((n, v) for n, v in restriction if n in fitted.model.free_names)
     ours = SelectedPredictor(fitted.model, free) if free else ModelPredictor(fitted.model)
     test = backtest((ours, *baselines), sequences, fitted.outcome, protocol, progress=progress)
-    return compare(test, ours.name, tried=1 + len(baselines))
+    note = ours.rule if isinstance(ours, SelectedPredictor) else ""
+    return compare(test, ours.name, 1 + len(baselines) + tried_before, note=note)
+
+
+def restriction_tests(
+    fitted: Fit, hypotheses: Mapping[str, Mapping[str, float]], estimator: MaximumLikelihood
+) -> dict[str, LikelihoodRatio]:
+    """Likelihood-ratio tests of named special cases against a fit: each maps a name to the values that define it."""
+    found = {}
+    for name, values in hypotheses.items():
+        if set(values) <= {*fitted.free_names, *fitted.at_bound}:
+            restricted = estimator.fit(fitted.model.fix(**values), fitted.sequences)
+            found[name] = likelihood_ratio(restricted, fitted)
+    return found

@@ -66,6 +66,13 @@ RESTRICTION = (("shift", 0.0),)
 US stocks (1990-2022), where BIC alone never lost to TARCH-t, after the unselected cell had lost to it by .0006 and .003 QLIKE on two
 windows of the S&P 500: an extra parameter that the data do not pay for costs a little, every day."""
 
+HYPOTHESES = {
+    "TARCH (no shift)": {"shift": 0.0},
+    "AVGARCH, shift form (no rotation)": {"rotation": 0.0},
+    "constant gate (no shock slope)": {"shock_slope": 0.0},
+}
+"""Named special cases that a fit is tested against by likelihood ratio."""
+
 MODELS = {
     "default": default,
     "default_skewed": default_skewed,

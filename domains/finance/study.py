@@ -7,7 +7,7 @@ from typing import Any
 
 from seqsci.domains.finance.baselines import BASELINES
 from seqsci.domains.finance.data import load_series, read_returns
-from seqsci.domains.finance.models import MODELS, RESTRICTION
+from seqsci.domains.finance.models import HYPOTHESES, MODELS, RESTRICTION
 from seqsci.errors import ConfigError, DataError, did_you_mean, explain
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.registry import check_keys
@@ -23,7 +23,7 @@ def build(config: Mapping[str, Any]) -> Study:
     comparison = dict(config.get("comparison") or {})
     check_keys(data, ("series", "path", "kind", "unit", "column", "date_column", "id_column", "unique_id"), f"{place}: data")
     check_keys(estimator, ("starts", "evaluations"), f"{place}: estimator")
-    check_keys(comparison, ("label", "test_share", "refit", "baselines"), f"{place}: comparison")
+    check_keys(comparison, ("label", "tried_before", "test_share", "refit", "baselines"), f"{place}: comparison")
     model = _choose(str(config.get("model", "default")), MODELS, f"{place}: model")()
     known = {b.name: b for b in BASELINES}
     baselines = tuple(_choose(str(n), known, f"{place}: comparison.baselines") for n in comparison.get("baselines", list(known)))
@@ -33,6 +33,8 @@ def build(config: Mapping[str, Any]) -> Study:
         frame=_frame(data, place),
         baselines=baselines,
         restriction=RESTRICTION,
+        hypotheses=HYPOTHESES,
+        tried_before=int(comparison.get("tried_before", 0)),
         estimator=MaximumLikelihood(starts=int(estimator.get("starts", 3)), evaluations=int(estimator.get("evaluations", 1000))),
         test_share=float(comparison.get("test_share", 0.3)),
         refit=int(comparison.get("refit", 60)),

@@ -64,7 +64,8 @@ def _sympify(values: Sequence[object]) -> tuple[sp.Expr, ...]:
 def trace(mechanism: Mechanism, observation: Observation, folded: tuple[tuple[str, float], ...] = (), gaps: bool = False) -> Program:
     """Trace a mechanism and an observation.
 
-    ``folded`` parameters enter as exact numbers and simplify the equation; the equation of a missing step is traced only where the data have ``gaps``.
+    ``folded`` parameters enter as exact numbers and simplify the equation; the equation of a missing step is traced only where
+    the data have ``gaps``.
     """
     equations = Equations(mechanism, observation)
     numbers = {name: sp.nsimplify(value) if float(value).is_integer() else sp.Float(value) for name, value in folded}

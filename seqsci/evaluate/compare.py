@@ -59,6 +59,7 @@ class Comparison:
     backtest: Backtest
     scores: tuple[ScoreRow, ...]
     differences: tuple[Difference, ...]
+    note: str = ""
 
     def difference(self, score: str, baseline: str) -> Difference:
         """The paired difference of one score to one baseline."""
@@ -86,7 +87,7 @@ def losses(test: Backtest, name: str, realized: Array | None = None) -> dict[str
     return table
 
 
-def compare(test: Backtest, ours: str, tried: int, realized: Array | None = None, seed: int = 0) -> Comparison:
+def compare(test: Backtest, ours: str, tried: int, realized: Array | None = None, seed: int = 0, note: str = "") -> Comparison:
     """Compare one predictor of a backtest with all others.
 
     Args:
@@ -95,6 +96,7 @@ def compare(test: Backtest, ours: str, tried: int, realized: Array | None = None
         tried: how many models were tried on this window in all, baselines included.
         realized: (rows,) realized variance in percent^2, on the level of squared close-to-close returns, or None.
         seed: of the block bootstrap.
+        note: what else a reader must know, printed above the tables.
     """
     per_model = {name: losses(test, name, realized) for name in test.paths}
     rows = tuple(_score_row(test, name, per_model[name]) for name in test.paths)
@@ -107,7 +109,7 @@ def compare(test: Backtest, ours: str, tried: int, realized: Array | None = None
             interval = block_bootstrap_interval(d, seed=seed)
             p = diebold_mariano(per_model[ours][score], per_model[name][score]).p_value
             differences.append(Difference(score, name, float(d.mean()), interval.low, interval.high, p))
-    return Comparison(ours, tried, test, rows, tuple(differences))
+    return Comparison(ours, tried, test, rows, tuple(differences), note)
 
 
 def _score_row(test: Backtest, name: str, table: dict[str, Array]) -> ScoreRow:

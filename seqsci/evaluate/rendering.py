@@ -43,6 +43,7 @@ def heading(comparison: Comparison) -> list[str]:
     return [
         f"Held-out comparison on {protocol.name} ({protocol.label} data): {len(test.y)} one-step-ahead forecasts{span}",
         f"refit every {protocol.refit} rows, {window}, the same dates for all; {comparison.tried} models were tried on this window",
+        *([comparison.note] if comparison.note else []),
     ]
 
 

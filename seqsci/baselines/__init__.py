@@ -1,0 +1,1 @@
+"""Baselines that need no domain: each is a `Predictor`, so a backtest treats it as it treats our models."""

@@ -1,0 +1,132 @@
+"""Backtests and comparisons: same rows, same refit dates, no look-ahead, and a verdict that says when we lose."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from seqsci import compare, fit
+from seqsci.baselines.ewma import ExponentialSmoothing
+from seqsci.domains.finance import models
+from seqsci.errors import DataError
+from seqsci.estimation.maximum_likelihood import MaximumLikelihood
+from seqsci.evaluate.backtest import Protocol, backtest
+from seqsci.evaluate.compare import Difference, compare as compare_paths, losses
+from seqsci.evaluate.rendering import verdict
+from seqsci.predictor import ModelPredictor, SelectedPredictor
+from seqsci.sequences import Sequences
+
+GARCH = models.garch_normal().start_at(mean=0.04, persistence=0.97, memory=0.9, intercept=0.03)
+FAST = MaximumLikelihood(starts=1)
+
+
+def percent(returns):
+    return Sequences({"log_return": returns}, measure={"log_return": "percent"})
+
+
+@pytest.fixture(scope="module")
+def returns():
+    return GARCH.simulate(1400, seed=3).outcome["log_return"]
+
+
+def test_forecasts_use_nothing_from_their_own_row_on(returns):
+    protocol = Protocol(900, 1000, refit=50)
+    changed = returns.copy()
+    changed[960:] = np.random.default_rng(0).normal(0, 4, len(changed) - 960)
+    predictors = (ModelPredictor(GARCH, FAST), ExponentialSmoothing())
+    a, b = (backtest(predictors, percent(r), "log_return", protocol) for r in (returns, changed))
+    for name in a.paths:
+        np.testing.assert_array_equal(a.paths[name].variance[:61], b.paths[name].variance[:61])
+        assert not np.array_equal(a.paths[name].variance[61:], b.paths[name].variance[61:])
+
+
+def test_a_refit_date_is_the_same_for_all_and_changes_only_later_rows(returns):
+    often, once = (
+        backtest((ModelPredictor(GARCH, FAST),), percent(returns), "log_return", Protocol(900, 1000, refit=r)) for r in (50, 100)
+    )
+    name = GARCH.name
+    np.testing.assert_array_equal(often.paths[name].variance[:50], once.paths[name].variance[:50])
+    assert not np.array_equal(often.paths[name].variance[50:], once.paths[name].variance[50:])
+
+
+def test_the_generating_model_beats_a_wrong_one_and_the_loser_is_told_so(returns):
+    wrong = models.garch_t().named("wrong").fix(persistence=0.2, memory=0.1)
+    test = backtest((ModelPredictor(GARCH, FAST), ModelPredictor(wrong, FAST)), percent(returns), "log_return", Protocol(700, 1400, 350))
+    ahead, behind = compare_paths(test, GARCH.name, 2), compare_paths(test, "wrong", 2)
+    assert ahead.difference("NLL", "wrong").verdict == "we are better"
+    assert behind.difference("NLL", GARCH.name).verdict == "WE ARE WORSE"
+    assert "significantly WORSE than: " + GARCH.name in verdict(behind)
+    assert ahead.difference("QLIKE", "wrong").mean == pytest.approx(-behind.difference("QLIKE", GARCH.name).mean)
+
+
+def test_losses_are_in_percent_whatever_the_unit(returns):
+    decimal = Sequences({"log_return": returns / 100}, measure={"log_return": "decimal"})
+    tests = [backtest((ModelPredictor(GARCH, FAST),), s, "log_return", Protocol(900, 950, 50)) for s in (percent(returns), decimal)]
+    for score in ("QLIKE", "MSE", "NLL"):
+        a, b = (losses(t, GARCH.name)[score] for t in tests)
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_selection_keeps_the_restriction_unless_the_training_rows_pay_for_it():
+    free = models.default()
+    plain = models.tarch_t().start_at(persistence=0.95, memory=0.9, rotation=0.3, intercept=0.05).simulate(1500, seed=1)
+    shifted = models.shift_only().start_at(memory=0.85, shift=1.0, intercept=0.05).simulate(2500, seed=1)
+    rule = SelectedPredictor(free, (("shift", 0.0),), FAST)
+    assert "shift" in rule.fit(percent(plain.outcome["log_return"])).fit.model.fixed
+    assert "shift" not in rule.fit(percent(shifted.outcome["log_return"])).fit.model.fixed
+
+
+def test_compare_of_a_fit_states_rows_dates_label_and_number_tried(returns):
+    found = fit(GARCH, returns[:1000], unit="percent", estimator=FAST)
+    text = str(compare(found, (ExponentialSmoothing(),), test_share=0.2, refit=100, label="confirmation", tried_before=7))
+    assert (
+        "confirmation data" in text
+        and "200 one-step-ahead forecasts" in text
+        and "9 models were tried" in text
+        and "refit every 100 rows" in text
+    )
+    assert "WORSE" in text
+
+
+def test_a_significant_loss_is_capitals_and_a_tie_is_called_one():
+    assert Difference("QLIKE", "b", 0.1, 0.05, 0.2, 0.01).verdict == "WE ARE WORSE"
+    assert Difference("QLIKE", "b", -0.1, -0.2, 0.1, 0.3).verdict == "no significant difference"
+
+
+def test_useless_protocols_and_data_are_refused(returns):
+    with pytest.raises(DataError, match="protocol"):
+        Protocol(10, 5)
+    with pytest.raises(DataError, match="development or confirmation"):
+        Protocol(5, 10, label="test")
+    with pytest.raises(DataError, match="reaches past"):
+        backtest((ModelPredictor(GARCH, FAST),), percent(returns), "log_return", Protocol(900, 5000))
+    holes = returns.copy()
+    holes[950] = np.nan
+    with pytest.raises(DataError, match="missing outcomes"):
+        backtest((ModelPredictor(GARCH, FAST),), percent(holes), "log_return", Protocol(900, 1000))
+    with pytest.raises(DataError, match="same name"):
+        backtest((ModelPredictor(GARCH), ModelPredictor(GARCH)), percent(returns), "log_return", Protocol(900, 1000))
+
+
+def test_unstated_or_contradicted_units_and_unsorted_dates_are_refused(returns):
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(DataError, match="unit of log_return is not stated"):
+        fit(GARCH, returns)
+    with pytest.raises(DataError, match="look like percent"):
+        fit(GARCH, returns, unit="decimal")
+    with pytest.raises(DataError, match="look like decimals"):
+        fit(GARCH, returns / 100, unit="percent")
+    days = pd.date_range("2001-01-01", periods=len(returns))
+    with pytest.raises(DataError, match="unsorted"):
+        fit(GARCH, pd.Series(returns, index=days[::-1]), unit="percent")
+    with pytest.raises(DataError, match=r"missing column 'y'"):
+        fit(GARCH, pd.DataFrame({"ds": days, "ret": returns}), unit="percent")
+
+
+def test_a_frame_a_series_and_an_array_give_the_same_fit(returns):
+    pd = pytest.importorskip("pandas")
+    days = pd.date_range("2001-01-01", periods=len(returns))
+    frame = pd.DataFrame({"unique_id": "a", "ds": days, "y": returns})
+    frame.attrs["unit"] = "percent"
+    fits = [fit(GARCH, d, unit="percent", estimator=FAST) for d in (returns, pd.Series(returns, index=days), frame)]
+    assert fits[0].value == fits[1].value == fits[2].value
