@@ -14,18 +14,9 @@ from numpy.typing import NDArray
 
 from seqsci.baselines.ewma import ExponentialSmoothing
 from seqsci.domains.finance.arch_models import ArchPredictor, FittedArch, PowerRecursion
-from seqsci.domains.finance.baselines import (
-    BASELINES,
-    EGARCH_T,
-    GARCH_N,
-    GARCH_T,
-    GJR_T,
-    TARCH_SKEWT,
-    HeterogeneousAutoregression,
-)
+from seqsci.domains.finance.baselines import BASELINES, EGARCH_T, GARCH_N, GARCH_T, GJR_T, TARCH_SKEWT, HeterogeneousAutoregression
 from seqsci.domains.finance.data import load_series
 from seqsci.errors import DataError, MissingExtraError, ParameterError
-from seqsci.observations.base import Observation
 from seqsci.observations.bernoulli import Bernoulli
 from seqsci.observations.gaussian import Gaussian
 from seqsci.observations.skew_t import SkewT
@@ -195,6 +186,15 @@ def test_several_steps_of_garch_follow_the_closed_form():
     np.testing.assert_allclose(here.predict(10, draws=10).variance, variance, rtol=1e-12)
 
 
+def test_a_fit_escapes_where_arch_reports_success_far_below_the_maximum():
+    generator = np.random.default_rng(0)
+    prices = np.exp(np.cumsum(0.03 * generator.standard_t(3, 1500)))
+    ticks = np.maximum(np.round(8 * prices / prices.min()), 1) / 16  # a penny stock: most days no move, then a tick
+    returns = 100 * np.diff(np.log(ticks))
+    own = arch_model(EGARCH_T, returns).fit(disp="off", show_warning=False)
+    assert EGARCH_T.fit(sequences(returns)).log_likelihood > own.loglikelihood + 1000
+
+
 def test_a_failed_climb_is_recorded_and_arch_leaves_no_warning_filter_behind():
     import warnings
 
@@ -307,9 +307,8 @@ def test_a_baseline_without_arch_names_the_extra(monkeypatch):
 
 
 def test_settings_outside_their_sets_are_refused():
-    density: Observation = Bernoulli()
     with pytest.raises(ParameterError, match="Gaussian, StudentT or SkewT"):
-        ArchPredictor("odd", PowerRecursion(asymmetric=False), density)
+        ArchPredictor("odd", PowerRecursion(asymmetric=False), Bernoulli())
     for decay in (0.0, 1.0, -0.5):
         with pytest.raises(ParameterError, match="0 < decay < 1"):
             ExponentialSmoothing(decay)

@@ -195,5 +195,3 @@ WORDS = {
     "softplus": Softplus,
     "loggamma": LogGamma,
 }
-
-KINKED = (Absolute, Where, Sign, sp.Abs, sp.Max, sp.Min, sp.Piecewise)

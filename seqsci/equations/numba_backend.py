@@ -70,7 +70,7 @@ class Writer:
         return ["unit += 1", "if given == 0:", *indent(lines + fresh), "else:", *indent(held)]
 
     def score(self) -> str:
-        """nll, score and outer products in one pass (forward sensitivities), in natural parameters."""
+        """nll, score and, where ``info`` is not empty, outer products in one pass (forward sensitivities), in natural parameters."""
         p, n, k = self.p, self.n, self.k
         jac = [sp.diff(e, s) for e in p.update for s in p.states]
         direct = [sp.diff(e, v) for e in p.update for v in p.parameters]
@@ -93,8 +93,8 @@ class Writer:
             terms = [] if main.is_zero[dp[j]] else [main.results[dp[j]]]
             terms += [f"e{i}_ * {self.d(i, j)}" for i in range(n) if not main.is_zero[ds[i]]]
             weigh.append(f"g{j}_ = -({' + '.join(terms) or '0.0'})")
-        for a in range(k):
-            weigh += [f"v{a}_ = w * g{a}_", f"s{a}_ += v{a}_", *[f"i{a}_{b}_ += v{a}_ * g{b}_" for b in range(a + 1)]]
+        weigh += [line for a in range(k) for line in (f"v{a}_ = w * g{a}_", f"s{a}_ += v{a}_")]
+        weigh += ["if full:", *indent([f"i{a}_{b}_ += v{a}_ * g{b}_" for a in range(k) for b in range(a + 1)])]
         weigh += ["if rows.shape[0] > 0:", *indent([f"rows[t, {a}] = v{a}_" for a in range(k)])]
         step = self.advance(main.results, main.is_zero, 1 + n + k, tangent=True)
         body = [*self.unpack_inputs(), "if reset[t]:", *indent(self.start_lines(start, tangent=True)), "if observed[t]:"]
@@ -112,7 +112,7 @@ class Writer:
             )
             body += ["else:", *indent([*hold.inside, *self.advance(hold.results, hold.is_zero, 0, tangent=True)])]
             before += hold.before
-        lines = [*self.unpack_parameters(), *before, "nll = 0.0", "unit = -1"]
+        lines = [*self.unpack_parameters(), *before, "nll = 0.0", "unit = -1", "full = info.shape[0] > 0"]
         lines += (
             [f"D = np.zeros(({n}, {k}))", f"E = np.zeros(({n}, {k}))"]
             if not self.few
@@ -126,7 +126,11 @@ class Writer:
         lines += ["for t in range(X.shape[0]):", *indent(body)]
         lines += [f"nll -= ({c}) * (a{i}_ + math.log(o{i}_))" for i, c in enumerate(factors.results)]
         lines += [f"score[{a}] = s{a}_" for a in range(k)]
-        lines += [f"info[{a}, {b}] = info[{b}, {a}] = i{a}_{b}_" for a in range(k) for b in range(a + 1)] + ["return nll"]
+        lines += [
+            "if full:",
+            *indent([f"info[{a}, {b}] = info[{b}, {a}] = i{a}_{b}_" for a in range(k) for b in range(a + 1)]),
+            "return nll",
+        ]
         return define("score", f"P, {DATA}, score, info, rows", f"f8(f8[::1], {_DATA_TYPES}, f8[::1], f8[:,::1], f8[:,::1])", lines)
 
     def advance(self, results: list[str], zero: list[bool], at: int, tangent: bool) -> list[str]:
@@ -259,7 +263,8 @@ class Writer:
         lines = [*[f"r{i}_ = raw[{i}]" for i in range(k)], *block.inside]
         lines += [f"natural[{i}] = {block.results[i]}" for i in range(k)] + [f"slope[{i}] = {block.results[k + i]}" for i in range(k)]
         lines += [f"nll = score(natural, {DATA}, grad, info, rows)", f"for i in range({k}):"]
-        lines += ["    grad[i] *= slope[i]", f"    for j in range({k}):", "        info[i, j] *= slope[i] * slope[j]", "return nll"]
+        lines += ["    grad[i] *= slope[i]", "for i in range(info.shape[0]):", f"    for j in range({k}):"]
+        lines += ["        info[i, j] *= slope[i] * slope[j]", "return nll"]
         head = f"raw, {DATA}, grad, info, rows, natural, slope"
         return define("objective", head, f"f8(f8[::1], {_DATA_TYPES}, f8[::1], f8[:,::1], f8[:,::1], f8[::1], f8[::1])", lines)
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from seqsci.equations.functions import KINKED
+from seqsci.equations.kinks import kinks, movers
 from seqsci.equations.tracing import Equations
 from seqsci.mechanism import Mechanism
 from seqsci.observations.base import Observation
+from seqsci.parameter import Parameter
 
 
 def symbols(names: Sequence[str]) -> dict[str, sp.Symbol]:
@@ -41,6 +42,7 @@ class Program:
     noise: sp.Symbol
     outcome: sp.Expr
     label: str
+    interior: tuple[tuple[str, float], ...]
 
     @functools.cached_property
     def affine(self) -> bool:
@@ -48,12 +50,27 @@ class Program:
         return all(not sp.diff(e, s).has(*self.states) for e in self.update for s in self.states)
 
     @functools.cached_property
-    def kinked(self) -> bool:
-        """Whether an absolute value or a branch depends on a state or a parameter, so that the likelihood is only piecewise smooth."""
-        live = {*self.states, *self.parameters}
+    def rough_parameters(self) -> tuple[str, ...]:
+        """Parameters that move a kink: a place where the gradient of the likelihood jumps."""
         parts = [*self.start, *self.update, self.log_density, *(self.unobserved or ())]
-        nodes = {n for e in parts for n in e.atoms(*KINKED)}
-        return any((n.args[0] if n.func.__name__ == "Where" else n).free_symbols & live for n in nodes)
+        symbols = (*self.states, *self.inputs, *self.presamples, *self.parameters)
+        interior = dict(self.interior)
+        point = {s: interior.get(s.name, 0.37 + 0.11 * i) for i, s in enumerate(symbols)}
+        return movers(kinks(parts, self.states, self.parameters, point), self.states, self.parameters)
+
+    @property
+    def kinked(self) -> bool:
+        """Whether the likelihood is only piecewise smooth."""
+        return bool(self.rough_parameters)
+
+
+def _interior(parameters: Sequence[Parameter]) -> tuple[tuple[str, float], ...]:
+    """A value strictly inside each parameter's set, off the symmetric ones where special cases hide a kink."""
+    values = []
+    for i, p in enumerate(parameters):
+        raw = p.constraint.inverse(p.default)
+        values.append((p.name, float(p.constraint.forward((raw if abs(raw) < 20 else 0.0) + 0.23 + 0.04 * (i % 5)))))
+    return tuple(values)
 
 
 def _sympify(values: Sequence[object]) -> tuple[sp.Expr, ...]:
@@ -95,6 +112,7 @@ def trace(mechanism: Mechanism, observation: Observation, folded: tuple[tuple[st
         noise=noise,
         outcome=sp.sympify(observation.outcome(noise, equations.given(parameters, reads))),
         label=f"{type(mechanism).__name__} + {type(observation).__name__}",
+        interior=_interior(equations.parameters),
     )
 
 

@@ -48,7 +48,8 @@ def _build(description: Any, path: Path) -> Any:
                 f"{path} needs a class that is not there", description["class"], "an importable class", "install the package that made it"
             )
         ) from error
-    if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
+    known = isinstance(kind, type) and (issubclass(kind, Mechanism | Observation | Gate) or module.startswith("seqsci."))
+    if not known or not dataclasses.is_dataclass(kind):
         raise ArtefactError(
             explain(
                 f"{path} names something that is not a mechanism, gate or observation",
@@ -57,7 +58,8 @@ def _build(description: Any, path: Path) -> Any:
                 "do not use this file",
             )
         )
-    return kind(**{k: _build(v, path) for k, v in description["fields"].items()})
+    make: Any = kind
+    return make(**{k: _build(v, path) for k, v in description["fields"].items()})
 
 
 def _array(values: Any) -> Any:

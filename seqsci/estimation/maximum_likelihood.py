@@ -11,7 +11,7 @@ import numpy as np
 
 from seqsci.errors import ConvergenceError, DataError, explain
 from seqsci.estimation.result import Fit, Provenance
-from seqsci.estimation.standard_errors import Covariance, Sandwich
+from seqsci.estimation.standard_errors import Covariance, Sandwich, ScoreFunction
 from seqsci.kernel import Kernel, Packed
 from seqsci.model import Model
 from seqsci.sequences import Sequences
@@ -65,7 +65,7 @@ class MaximumLikelihood:
         free = np.array([i for i in search.free if i not in pinned], dtype=np.int64)
         covariance = np.zeros((0, 0))
         if len(free):
-            covariance = self.covariance.estimate(search.score_at(raw, free), raw[free], search.kernel.program.kinked)
+            covariance = self.covariance.estimate(search.score_at(raw, free), raw[free], search.rough(free))
         values = search.natural(raw)
         fitted = rescale(model.start_at(**{n: v for n, v in values.items() if n not in model.fixed}), 1.0, from_values=values)
         names = tuple(search.names[i] for i in free)
@@ -124,13 +124,15 @@ class _Search:
         self.free = np.array([i for i, n in enumerate(self.names) if n not in model.fixed], dtype=np.int64)
         k = len(self.names)
         self._gradient, self._outer, self._rows = np.zeros(k), np.zeros((k, k)), np.zeros((0, k))
-        self._natural, self._slope = np.zeros(k), np.zeros(k)
+        self._natural, self._slope, self._empty = np.zeros(k), np.zeros(k), np.zeros((0, 0))
+        values = self.data.X[self.data.observed.astype(bool), self.kernel.program.n_known]
+        self._count, self._log_spread = len(values), float(np.log(values.std()))
 
-    def nll(self, raw: Array) -> float:
+    def nll(self, raw: Array, full: bool = False) -> float:
+        """Negative log-likelihood at a raw point; leaves the gradient and, where full, the outer products behind."""
         self.evaluations += 1
-        value = self.kernel.objective_function(
-            raw, *self.data.arguments, self._gradient, self._outer, self._rows, self._natural, self._slope
-        )
+        outer = self._outer if full else self._empty
+        value = self.kernel.objective_function(raw, *self.data.arguments, self._gradient, outer, self._rows, self._natural, self._slope)
         return float(value) if np.isfinite(value) else np.inf
 
     def climb(self, raw: Array, free: Array) -> tuple[Array, float, bool]:
@@ -169,7 +171,6 @@ class _Search:
 
         Its sign: a mean log density far above that of the data's own spread, or a positive parameter that has run to zero.
         """
-        values = self.data.X[self.data.observed.astype(bool), self.kernel.program.n_known]
         vanished = any(
             raw[i] < -24.0
             and np.isfinite(raw[i])
@@ -177,7 +178,7 @@ class _Search:
             and np.isfinite(self.parameters[i].constraint.bounds[0])
             for i in self.free
         )
-        return vanished or bool(-nll / len(values) > COLLAPSE - np.log(values.std()))
+        return vanished or bool(-nll / self._count > COLLAPSE - self._log_spread)
 
     def pin(self, raw: Array, nll: float) -> tuple[Array, float, set[int]]:
         """Move parameters that sit at a bound onto it, and climb again with the others."""
@@ -203,14 +204,18 @@ class _Search:
         self.nll(raw)
         return dict(zip(self.names, (float(v) for v in self._natural), strict=True))
 
-    def score_at(self, raw: Array, free: Array):  # type: ignore[no-untyped-def]
+    def rough(self, free: Array) -> Array:
+        """Which of the free parameters move a kink (bools)."""
+        return np.array([self.names[i] in self.kernel.program.rough_parameters for i in free], bool)
+
+    def score_at(self, raw: Array, free: Array) -> ScoreFunction:
         """The score as a function of the entries ``free`` of raw."""
 
-        def score(theta: Array) -> tuple[Array, Array]:
+        def score(theta: Array, full: bool) -> tuple[Array, Array]:
             point = raw.copy()
             point[free] = theta
-            self.nll(point)
-            return self._gradient[free].copy(), self._outer[np.ix_(free, free)].copy()
+            self.nll(point, full)
+            return self._gradient[free], self._outer[np.ix_(free, free)] if full else self._empty
 
         return score
 
