@@ -23,7 +23,7 @@ from seqsci.predictor import FittedPredictor, Predictor
 from seqsci.sequences import Sequences
 
 if TYPE_CHECKING:
-    from arch.univariate.base import ARCHModel
+    from arch.univariate.base import ARCHModel, ARCHModelFixedResult
     from arch.univariate.distribution import Distribution as ArchDensity
     from arch.univariate.volatility import VolatilityProcess
 
@@ -232,8 +232,8 @@ class ArchPredictor(Predictor):
     def fit(self, train: Sequences, previous: FittedPredictor | None = None) -> FittedArch:
         """Climb from arch's own start and, after a fit of the same model, from its estimates too; the higher likelihood is kept.
 
-        A climb that arch reports as failed is resumed up to twice. Where none succeeds, or the best is less likely than textbook values,
-        these are a further start: with Student t and many zero returns arch can end a thousand nats below them and report success.
+        A climb that arch reports as failed is resumed up to twice. Where none succeeds, or none ends above textbook values, these are one
+        more start, and stand, as not converged, if even that ends lower: on a penny stock arch can lose a thousand nats and report success.
         Raises `DataError` for returns without a unit, with gaps, too few or constant, `ConvergenceError` without a finite likelihood.
         """
         outcome, values = training_series(train, self.label, FEWEST_RETURNS)
@@ -244,18 +244,20 @@ class ArchPredictor(Predictor):
         returns = complete(values, self.label) * PERCENT[unit]
         starts: list[Array | None] = [None]
         if isinstance(previous, FittedArch) and previous.predictor == self:
-            starts.append(self._feasible(previous, returns))
+            starts.append(self._feasible(returns, *previous._split))
         climbs = [climb for start in starts for climb in self._climbs(returns, start, outcome, unit)]
-        shapes = [p.default for p in self.density.parameters]
-        typical = np.concatenate([[returns.mean()], self.recursion.typical(returns - returns.mean()), shapes])
-        reached = max((c.log_likelihood for c in climbs if c.converged), default=-np.inf)
-        if not reached > self._model(returns).fix(typical).loglikelihood + len(returns) * np.log(PERCENT[unit]):
-            climbs += self._climbs(returns, typical, outcome, unit)
-        best = max((c.log_likelihood for c in climbs if np.isfinite(c.log_likelihood)), default=None)
-        if best is None:
+        mean, shapes = float(returns.mean()), np.array([p.default for p in self.density.parameters])
+        typical = (mean, self.recursion.typical(returns - mean), shapes)
+        textbook = self._model(returns).fix(np.concatenate([[mean], *typical[1:]]))
+        plain = self._fitted(textbook, False, returns, outcome, unit)
+        if not any(c.converged and c.log_likelihood > plain.log_likelihood for c in climbs):
+            climbs += [*self._climbs(returns, self._feasible(returns, *typical), outcome, unit), plain]
+        finite = [c for c in climbs if np.isfinite(c.log_likelihood)]
+        if not finite:
             what, fix = f"arch could not estimate {self.label}", "look for a level shift, a unit mix-up or a run of zeros"
             raise ConvergenceError(explain(what, "no finite likelihood", "a maximum", fix))
-        return max((c for c in climbs if c.log_likelihood > best - TIE), key=lambda c: (c.converged, c.log_likelihood))
+        best = max(c.log_likelihood for c in finite)
+        return max((c for c in finite if c.log_likelihood > best - TIE), key=lambda c: (c.converged, c.log_likelihood))
 
     def _model(self, returns: Array) -> ARCHModel:
         density, process = _density(self.density), self.recursion.process()
@@ -266,19 +268,21 @@ class ArchPredictor(Predictor):
         """A climb and, while arch reports failure, climbs from where the last one ended."""
         climbs = [self._climb(returns, start, outcome, unit)]
         while not climbs[-1].converged and np.isfinite(climbs[-1].log_likelihood) and len(climbs) <= RESUMED:
-            climbs.append(self._climb(returns, self._feasible(climbs[-1], returns), outcome, unit))
+            climbs.append(self._climb(returns, self._feasible(returns, *climbs[-1]._split), outcome, unit))
         return climbs
 
     def _climb(self, returns: Array, start: Array | None, outcome: str, unit: str) -> FittedArch:
         with warnings.catch_warnings():  # arch changes the process-wide filters in fit; this restores them. Its flag is kept below.
             result = self._model(returns).fit(update_freq=0, disp="off", starting_values=start, show_warning=False)
+        return self._fitted(result, result.convergence_flag == 0, returns, outcome, unit)
+
+    def _fitted(self, result: ARCHModelFixedResult, converged: bool, returns: Array, outcome: str, unit: str) -> FittedArch:
         parameters = {str(n): float(v) for n, v in result.params.items()}
         likelihood = float(result.loglikelihood) + len(returns) * float(np.log(PERCENT[unit]))
-        return FittedArch(self, parameters, likelihood, result.convergence_flag == 0, returns, len(returns), outcome, unit)
+        return FittedArch(self, parameters, likelihood, converged, returns, len(returns), outcome, unit)
 
-    def _feasible(self, previous: FittedArch, returns: Array) -> Array:
-        """Earlier estimates as a start: moved towards arch's own, inner one until every bound and share sum holds with room to spare."""
-        mean, recursion, shape = previous._split
+    def _feasible(self, returns: Array, mean: float, recursion: Array, shape: Array) -> Array:
+        """Parameters as a start: moved towards arch's own, inner one until every bound and share sum holds with room to spare."""
         process, centred = self.recursion.process(), returns - returns.mean()
         inner = np.asarray(process.starting_values(centred))
         low, high = np.array(process.bounds(centred)).T
