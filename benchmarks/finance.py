@@ -27,7 +27,8 @@ from seqsci.domains.finance.data import load_series, load_sp500_windows
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.standard_errors import Sandwich
 from seqsci.evaluate.backtest import Protocol, backtest
-from seqsci.evaluate.compare import Comparison, compare
+from seqsci.evaluate.compare import compare
+from seqsci.evaluate.comparison import Comparison
 from seqsci.frames import to_sequences
 from seqsci.model import Model
 from seqsci.predictor import ModelPredictor, Predictor, SelectedPredictor

@@ -14,7 +14,7 @@ import numpy as np
 from seqsci.errors import ArtefactError, explain
 from seqsci.estimation.artefact import save
 from seqsci.estimation.result import Fit
-from seqsci.evaluate.compare import Comparison
+from seqsci.evaluate.comparison import Comparison
 
 
 def fresh(parent: str | Path, name: str) -> Path:

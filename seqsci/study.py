@@ -12,7 +12,8 @@ from seqsci.estimation.hypothesis_tests import LikelihoodRatio, likelihood_ratio
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.result import Fit
 from seqsci.evaluate.backtest import Protocol, backtest
-from seqsci.evaluate.compare import Comparison, compare
+from seqsci.evaluate.compare import compare
+from seqsci.evaluate.comparison import Comparison
 from seqsci.frames import to_sequences
 from seqsci.model import Model
 from seqsci.predictor import ModelPredictor, Predictor, SelectedPredictor

@@ -11,9 +11,9 @@ from seqsci.domains.finance import models
 from seqsci.errors import DataError
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.evaluate.backtest import Protocol, backtest
-from seqsci.evaluate.compare import Difference, losses
 from seqsci.evaluate.compare import compare as compare_paths
-from seqsci.evaluate.rendering import verdict
+from seqsci.evaluate.compare import losses
+from seqsci.evaluate.comparison import Difference, verdict
 from seqsci.predictor import ModelPredictor, SelectedPredictor
 from seqsci.sequences import Sequences
 

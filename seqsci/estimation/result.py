@@ -11,13 +11,13 @@ import numpy as np
 
 import seqsci
 from seqsci.errors import ParameterError, did_you_mean, explain
+from seqsci.estimation.summary import Estimate, Summary
 from seqsci.kernel import Pass
 from seqsci.model import Model
 from seqsci.parameter import Derived, Parameter
 from seqsci.sequences import Sequences
 
 if TYPE_CHECKING:
-    from seqsci.estimation.summary import Summary
     from seqsci.forecast import PathForecast
 
 Array = np.ndarray
@@ -38,21 +38,6 @@ class Provenance:
     def of(cls, covariance: str, evaluations: int, seconds: float, data_hash: str, kinked: bool) -> Provenance:
         """With the running version filled in."""
         return cls(covariance, evaluations, seconds, data_hash, kinked, seqsci.__version__)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """One row of a table of estimates; ``standard_error`` is NaN for a fixed or pinned parameter."""
-
-    name: str
-    symbol: str
-    value: float
-    standard_error: float
-    low: float
-    high: float
-    unit: str
-    reading: str
-    flag: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,9 +192,15 @@ class Fit:
 
     def summary(self, level: float = 0.95) -> Summary:
         """The table of estimates; ``str``, ``.html()`` and ``.latex()`` render it."""
-        from seqsci.estimation.summary import Summary
-
-        return Summary.of(self, level)
+        span = ""
+        if self.sequences.index is not None and len(self.sequences.index):
+            span = f", {str(self.sequences.index[0])[:10]} to {str(self.sequences.index[-1])[:10]}"
+        facts = (
+            f"{self.rows} rows of {self.outcome} [{self.unit}]{span}",
+            f"log-likelihood {self.log_likelihood:.3f}   AIC {self.aic:.2f}   BIC {self.bic:.2f}   parameters {self.parameter_count}",
+            f"standard errors: {self.provenance.covariance}; intervals: {level:.0%}, built on the unconstrained scale",
+        )
+        return Summary(self.model.name, facts, self.estimates(level), self.derived(level), level)
 
     def update(self, new: Sequences) -> Fit:
         """The fit carried forward over new rows of the same unit without re-estimation: only the state moves.

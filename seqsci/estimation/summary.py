@@ -6,14 +6,27 @@ import html
 import math
 from dataclasses import dataclass
 
-from seqsci.estimation.result import Estimate, Fit
-
 COLUMNS = ("parameter", "estimate", "std. error", "interval", "unit", "reading")
 
 
 def number(value: float) -> str:
     """Four significant digits; a dash for what does not exist."""
     return "-" if math.isnan(value) else f"{value:.4g}"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One row of a table of estimates; ``standard_error`` is NaN for a fixed or pinned parameter."""
+
+    name: str
+    symbol: str
+    value: float
+    standard_error: float
+    low: float
+    high: float
+    unit: str
+    reading: str
+    flag: str
 
 
 @dataclass(frozen=True)
@@ -25,19 +38,6 @@ class Summary:
     estimates: tuple[Estimate, ...]
     derived: tuple[Estimate, ...]
     level: float
-
-    @classmethod
-    def of(cls, fit: Fit, level: float) -> Summary:
-        """The summary of a fit."""
-        span = ""
-        if fit.sequences.index is not None and len(fit.sequences.index):
-            span = f", {str(fit.sequences.index[0])[:10]} to {str(fit.sequences.index[-1])[:10]}"
-        facts = (
-            f"{fit.rows} rows of {fit.outcome} [{fit.unit}]{span}",
-            f"log-likelihood {fit.log_likelihood:.3f}   AIC {fit.aic:.2f}   BIC {fit.bic:.2f}   parameters {fit.parameter_count}",
-            f"standard errors: {fit.provenance.covariance}; intervals: {level:.0%}, built on the unconstrained scale",
-        )
-        return cls(fit.model.name, facts, fit.estimates(level), fit.derived(level), level)
 
     def _cells(self, e: Estimate, last: bool) -> tuple[str, ...]:
         span = "" if math.isnan(e.low) else f"{number(e.low)} .. {number(e.high)}"

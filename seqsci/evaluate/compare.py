@@ -2,78 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-
 import numpy as np
 
 from seqsci.evaluate.backtest import Backtest
+from seqsci.evaluate.comparison import Comparison, Difference, ScoreRow
 from seqsci.evaluate.resampling import block_bootstrap_interval
 from seqsci.evaluate.scores import diebold_mariano, kupiec, normalised_qlike, qlike, squared_error
 
 Array = np.ndarray
-SIGNIFICANT = 0.05
-
-
-@dataclass(frozen=True)
-class ScoreRow:
-    """Scores of one model: context, not a claim. All in percent units."""
-
-    model: str
-    qlike: float
-    mse: float
-    nll: float
-    realized_qlike: float
-    below_1: float
-    kupiec_1: float
-    below_5: float
-    kupiec_5: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Our score minus a baseline's on the same rows; negative = we are better."""
-
-    score: str
-    baseline: str
-    mean: float
-    low: float
-    high: float
-    p_value: float
-
-    @property
-    def verdict(self) -> str:
-        """In words, at the 5 % level of the Diebold-Mariano test."""
-        if self.p_value >= SIGNIFICANT:
-            return "no significant difference"
-        return "we are better" if self.mean < 0 else "WE ARE WORSE"
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """Scores of every model and paired differences of ours to each baseline."""
-
-    ours: str
-    tried: int
-    backtest: Backtest
-    scores: tuple[ScoreRow, ...]
-    differences: tuple[Difference, ...]
-    note: str = ""
-
-    def difference(self, score: str, baseline: str) -> Difference:
-        """The paired difference of one score to one baseline."""
-        return next(d for d in self.differences if d.score == score and d.baseline == baseline)
-
-    def __str__(self) -> str:
-        from seqsci.evaluate.rendering import text
-
-        return text(self)
-
-    def _repr_html_(self) -> str:
-        from seqsci.evaluate.rendering import markup
-
-        return markup(self)
 
 
 def losses(test: Backtest, name: str, realized: Array | None = None) -> dict[str, Array]:
@@ -118,8 +54,3 @@ def _score_row(test: Backtest, name: str, table: dict[str, Array]) -> ScoreRow:
     realized = float(table["RV-QLIKE"].mean()) if "RV-QLIKE" in table else float("nan")
     loss, squared, nll = (float(table[k].mean()) for k in ("QLIKE", "MSE", "NLL"))
     return ScoreRow(name, loss, squared, nll, realized, one.rate, one.p_value, five.rate, five.p_value, path.seconds)
-
-
-def significantly(differences: Sequence[Difference], test: Callable[[Difference], bool]) -> list[Difference]:
-    """The significant differences (p < .05) that satisfy a test."""
-    return [d for d in differences if d.p_value < SIGNIFICANT and test(d)]

@@ -1,13 +1,79 @@
-"""Text and HTML of a comparison."""
+"""The result of a comparison, and its text and HTML."""
 
 from __future__ import annotations
 
 import html
 import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from seqsci.evaluate.compare import Comparison, Difference, significantly
+from seqsci.evaluate.backtest import Backtest
 
+SIGNIFICANT = 0.05
+"""Level of the Diebold-Mariano test at which a difference is called one."""
 SHOWN = ("QLIKE", "NLL", "RV-QLIKE")
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """Scores of one model: context, not a claim. All in percent units."""
+
+    model: str
+    qlike: float
+    mse: float
+    nll: float
+    realized_qlike: float
+    below_1: float
+    kupiec_1: float
+    below_5: float
+    kupiec_5: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Our score minus a baseline's on the same rows; negative = we are better."""
+
+    score: str
+    baseline: str
+    mean: float
+    low: float
+    high: float
+    p_value: float
+
+    @property
+    def verdict(self) -> str:
+        """In words, at the 5 % level of the Diebold-Mariano test."""
+        if self.p_value >= SIGNIFICANT:
+            return "no significant difference"
+        return "we are better" if self.mean < 0 else "WE ARE WORSE"
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Scores of every model and paired differences of ours to each baseline."""
+
+    ours: str
+    tried: int
+    backtest: Backtest
+    scores: tuple[ScoreRow, ...]
+    differences: tuple[Difference, ...]
+    note: str = ""
+
+    def difference(self, score: str, baseline: str) -> Difference:
+        """The paired difference of one score to one baseline."""
+        return next(d for d in self.differences if d.score == score and d.baseline == baseline)
+
+    def __str__(self) -> str:
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        return markup(self)
+
+
+def significantly(differences: Sequence[Difference], test: Callable[[Difference], bool]) -> list[Difference]:
+    """The significant differences (p < .05) that satisfy a test."""
+    return [d for d in differences if d.p_value < SIGNIFICANT and test(d)]
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
