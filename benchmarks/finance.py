@@ -25,7 +25,7 @@ from seqsci.domains.finance import models
 from seqsci.domains.finance.baselines import BASELINES
 from seqsci.domains.finance.data import load_series, load_sp500_windows
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
-from seqsci.estimation.standard_errors import Sandwich
+from seqsci.estimation.standard_errors import Sandwich, observed_information
 from seqsci.evaluate.backtest import Protocol, backtest
 from seqsci.evaluate.compare import compare
 from seqsci.evaluate.comparison import Comparison
@@ -104,8 +104,12 @@ def arch_errors(model: Model, sequences: Sequences, parameters: Mapping[str, flo
     theta = np.array([parameters[k] for k in keys], float)
     ordinary = np.zeros(len(keys), bool)
     rough = np.array([k == "mu" for k in keys]) if kernel.program.kinked else ordinary
-    first, second = (np.sqrt(np.diag(Sandwich().estimate(score, theta, r))) for r in (ordinary, rough))
-    return first, second
+    outer = score(theta, True)[1]
+
+    def errors(marked: np.ndarray) -> np.ndarray:
+        return np.sqrt(np.diag(Sandwich().estimate(outer, lambda: observed_information(score, theta, marked))))
+
+    return errors(ordinary), errors(rough)
 
 
 def fidelity() -> dict[str, float]:
@@ -207,7 +211,7 @@ def speed() -> dict[str, float]:
     sequences = percent("sp500")
     returns = sequences.outcome["log_return"]
     garch, cell = models.garch_normal(), models.default()
-    one = MaximumLikelihood(starts=1)
+    one = MaximumLikelihood(starts=1, profile_bounds=False)
     one.fit(garch, sequences), one.fit(cell, sequences)
     ours, theirs = np.inf, np.inf
     for _ in range(12):

@@ -11,11 +11,10 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from seqsci.constraints import Constraint
 from seqsci.equations.torch_backend import loop
-from seqsci.errors import DataError, ParameterError, explain
+from seqsci.errors import DataError, EquationError, ParameterError, explain
 from seqsci.model import Model
 from seqsci.parameter import Parameter
 
@@ -71,7 +70,7 @@ class ScientificParameter(nn.Module):
 
 
 class _KernelPass(torch.autograd.Function):
-    """Compiled states with the compiled adjoint as backward; a second derivative is refused, not returned as zero."""
+    """Compiled states with the compiled adjoint as backward."""
 
     @staticmethod
     def forward(
@@ -83,17 +82,29 @@ class _KernelPass(torch.autograd.Function):
         packed = Packed(_array(x), observed, np.ones(len(observed)), reset, _array(q), _array(s0), given)
         kernel = model.kernel(not observed.all())
         result = kernel.states(_array(p), packed)
+        ctx.save_for_backward(x, p, q, s0)
         ctx.kernel, ctx.packed, ctx.p, ctx.states = kernel, packed, _array(p), result.states
         outputs = tuple(torch.from_numpy(a) for a in (result.states, result.reads, result.density, result.last, result.gates))
         ctx.mark_non_differentiable(outputs[-1])
         return outputs
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
+        return None, *_Adjoint.apply(ctx, *ctx.saved_tensors, *cotangents), None  # type: ignore[no-untyped-call]
+
+
+class _Adjoint(torch.autograd.Function):
+    """The compiled adjoint of a pass; it depends on the pass's inputs, so its own derivative is refused, not taken for zero."""
+
+    @staticmethod
+    def forward(ctx: Any, first: Any, x: Tensor, p: Tensor, q: Tensor, s0: Tensor, *cotangents: Tensor) -> tuple[Tensor, ...]:
         ds, dr, dl, de, _ = (_array(c) for c in cotangents)
-        dx, dp, dq, ds0 = ctx.kernel.adjoint(ctx.p, ctx.packed, ctx.states, (ds, dr, dl, de))
-        return None, torch.from_numpy(dx), torch.from_numpy(dp), torch.from_numpy(dq), torch.from_numpy(ds0), None
+        return tuple(torch.from_numpy(g) for g in first.kernel.adjoint(first.p, first.packed, first.states, (ds, dr, dl, de)))
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
+        fix = "Cell(model, backend='torch')"
+        raise EquationError(explain("a compiled pass has no second derivative", "a derivative of its gradient", "first derivatives", fix))
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
-from seqsci.equations.vocabulary import exp, log, sigmoid, softplus
+from seqsci.equations.vocabulary import exp, log, sigmoid, softplus, where
 from seqsci.errors import ParameterError, explain
 
 
@@ -120,7 +120,8 @@ class Interval(Constraint):
         return self.low, self.high
 
     def forward(self, raw: Any) -> Any:
-        return self.low + (self.high - self.low) * sigmoid(raw)
+        width = self.high - self.low
+        return where(raw < 0, self.low + width * sigmoid(raw), self.high - width * sigmoid(-raw))  # never past an end by rounding
 
     def log_jacobian(self, raw: Any) -> Any:
         return log(self.high - self.low) - softplus(raw) - softplus(-raw)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.result import Fit
@@ -71,7 +71,7 @@ class SelectedPredictor(Predictor):
 
     model: Model
     restriction: tuple[tuple[str, float], ...]
-    estimator: MaximumLikelihood = field(default_factory=MaximumLikelihood)
+    estimator: MaximumLikelihood = MaximumLikelihood(profile_bounds=False)
 
     @property
     def name(self) -> str:
@@ -97,7 +97,7 @@ class ModelPredictor(Predictor):
     """Any `Model`, fitted by maximum likelihood, as a predictor."""
 
     model: Model
-    estimator: MaximumLikelihood = field(default_factory=MaximumLikelihood)
+    estimator: MaximumLikelihood = MaximumLikelihood(profile_bounds=False)
 
     @property
     def name(self) -> str:
@@ -108,6 +108,6 @@ class ModelPredictor(Predictor):
         if isinstance(previous, FittedModel):
             start = self.model.start_at(**{n: v for n, v in previous.fit.value.items() if n in self.model.free_names})
             old = self.estimator
-            warm = MaximumLikelihood(old.starts, old.covariance, True, old.evaluations, old.min_rows)
+            warm = replace(old, warm=True)
             return FittedModel(warm.fit(start, train))
         return FittedModel(self.estimator.fit(self.model, train))

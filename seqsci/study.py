@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from seqsci import registry
@@ -113,6 +113,6 @@ def restriction_tests(
     found = {}
     for name, values in hypotheses.items():
         if set(values) <= {*fitted.free_names, *fitted.at_bound}:
-            restricted = estimator.fit(fitted.model.fix(**values), fitted.sequences)
+            restricted = replace(estimator, profile_bounds=False).fit(fitted.model.fix(**values), fitted.sequences)
             found[name] = likelihood_ratio(restricted, fitted)
     return found

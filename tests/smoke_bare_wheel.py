@@ -36,7 +36,22 @@ def extras_are_absent() -> None:
 
 def forward_and_backward() -> None:
     """A cell runs forward and backward by the torch loop, without numba."""
-    # >>> FILL IN: import a cell, run it on a short float64 sequence, call backward(), check finite gradients of input and parameters.
+    import torch
+
+    from seqsci.cell import Cell
+    from seqsci.cells.volatility import Volatility
+    from seqsci.model import Model
+    from seqsci.observations.student_t import StudentT
+
+    returns = torch.tensor([[0.5, -1.2, 0.1, 2.0], [0.3, float("nan"), -0.9, -0.2]], dtype=torch.float64, requires_grad=True)
+    cell = Cell(Model(Volatility(), StudentT()))
+    trace = cell({}, {"log_return": returns})
+    trace.log_density.sum().backward()
+    gradients = {"input": returns.grad, **{name: p.grad for name, p in cell.named_parameters()}}
+    bad = [name for name, g in gradients.items() if g is None or not bool(torch.isfinite(g).all()) or not bool(g.abs().sum() > 0)]
+    assert not bad, f"no finite gradient of {bad}"
+    step = cell.step({}, {"log_return": returns.detach()[:, 0]}, trace.last.detach())
+    assert bool(torch.isfinite(step.last).all()), "streaming does not go on from the last state"
 
 
 if __name__ == "__main__":

@@ -9,10 +9,9 @@ import sys
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from arch.univariate import ConstantMean, EWMAVariance, Normal, SkewStudent, StudentsT
+from arch.univariate import ConstantMean, Normal, SkewStudent, StudentsT
 from numpy.typing import NDArray
 
-from seqsci.baselines.ewma import ExponentialSmoothing
 from seqsci.domains.finance.arch_models import ArchPredictor, FittedArch, PowerRecursion
 from seqsci.domains.finance.baselines import BASELINES, EGARCH_T, GARCH_N, GARCH_T, GJR_T, TARCH_SKEWT, HeterogeneousAutoregression
 from seqsci.domains.finance.data import load_series
@@ -205,38 +204,7 @@ def test_a_failed_climb_is_recorded_and_arch_leaves_no_warning_filter_behind():
     assert warnings.filters == filters
 
 
-# --- exponential smoothing and the heterogeneous autoregression ---
-
-
-@pytest.mark.parametrize("decay", [0.5, 0.94, 0.99])
-def test_exponential_smoothing_is_its_closed_form(decay):
-    train, test = train_and_test()
-    values, mean = np.concatenate([train.outcome["log_return"], test.outcome["log_return"]]), train.outcome["log_return"].mean()
-    squares, weights = (values - mean) ** 2, decay ** np.arange(75)
-    start = weights @ squares[:75] / weights.sum()
-    expected = [decay**t * start + (1 - decay) * decay ** np.arange(t) @ squares[:t][::-1] for t in range(TRAIN, TRAIN + TEST)]
-    distribution = ExponentialSmoothing(decay).fit(train).predict_rows(test)
-    np.testing.assert_allclose(distribution.variance, expected, rtol=1e-12)
-    np.testing.assert_array_equal(distribution.mean, mean)
-
-
-def test_exponential_smoothing_is_that_of_arch():
-    train, test = train_and_test()
-    centred = np.concatenate([train.outcome["log_return"], test.outcome["log_return"]]) - train.outcome["log_return"].mean()
-    process, variance = EWMAVariance(0.94), np.zeros(TRAIN + TEST)
-    process.compute_variance(np.empty(0), centred, variance, process.backcast(centred), process.variance_bounds(centred))
-    np.testing.assert_allclose(ExponentialSmoothing().fit(train).predict_rows(test).variance, variance[TRAIN:], rtol=1e-12)
-
-
-def test_a_missing_row_leaves_exponential_smoothing_unchanged():
-    train, test = train_and_test()
-    here, values = ExponentialSmoothing().fit(train), test.outcome["log_return"].copy()
-    values[10] = np.nan
-    variance = here.predict_rows(sequences(values)).variance
-    assert variance[11] == variance[10]
-    short = here.predict_rows(sequences(np.delete(values, 10))).variance
-    np.testing.assert_array_equal(np.delete(variance, 10), short)
-    np.testing.assert_array_equal(here.update(sequences(values)).variance, here.update(sequences(np.delete(values, 10))).variance)
+# --- the heterogeneous autoregression ---
 
 
 def test_heterogeneous_autoregression_is_least_squares_on_daily_weekly_and_monthly_means():
@@ -309,8 +277,5 @@ def test_a_baseline_without_arch_names_the_extra(monkeypatch):
 def test_settings_outside_their_sets_are_refused():
     with pytest.raises(ParameterError, match="Gaussian, StudentT or SkewT"):
         ArchPredictor("odd", PowerRecursion(asymmetric=False), Bernoulli())
-    for decay in (0.0, 1.0, -0.5):
-        with pytest.raises(ParameterError, match="0 < decay < 1"):
-            ExponentialSmoothing(decay)
     with pytest.raises(ParameterError, match="0 < floor < 1"):
         HeterogeneousAutoregression(floor=0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import graphlib
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -54,7 +55,7 @@ THIRD_PARTY = {
     "Bio": ("domains.genomics",),
     "matplotlib": ("plots", "domains.*.plots"),
     "torch": ("equations.vocabulary", "equations.tracing", "equations.torch_backend", "cell", "engine", "data", "forecaster", "testing"),
-    "sympy": ("equations", "testing"),
+    "sympy": ("equations", "estimation.curvature", "testing"),
     "numba": ("equations.numba_functions", "equations.numba_cache", "estimation.optimise"),
     "pandas": ("frames", "data", "domains"),
 }
@@ -183,7 +184,19 @@ def root_faults(modules: Mapping[str, str]) -> list[str]:
     return faults
 
 
-CHECKS = (direction_faults, flat_faults, domain_faults, third_party_faults, root_faults)
+def circle_faults(modules: Mapping[str, str]) -> list[str]:
+    """Circles of imports, inside packages too."""
+    graph = {
+        m: {full.removeprefix("seqsci.") for _, full in imports(source) if full.startswith("seqsci.")} for m, source in modules.items()
+    }
+    try:
+        tuple(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as error:
+        return [f"a circle: {' <- '.join(error.args[1])}"]
+    return []
+
+
+CHECKS = (direction_faults, flat_faults, domain_faults, third_party_faults, root_faults, circle_faults)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
@@ -208,6 +221,7 @@ PLANTED = (
     (third_party_faults, "domains.memory.data", "from Bio import SeqIO", "Bio"),
     (third_party_faults, "baselines.garch", "def f():\n    import arch", "arch"),
     (third_party_faults, "estimation.result", "from pytorch_lightning import Trainer", "pytorch_lightning"),
+    (circle_faults, "sequences", "from seqsci.sequences import Sequences", "sequences <- sequences"),
     (root_faults, "study", "import seqsci\nx = seqsci.fit", "takes fit"),
     (root_faults, "model", "from seqsci import Cell", "takes Cell"),
 )
@@ -251,3 +265,11 @@ def test_declaring_a_mechanism_loads_nothing_heavy(module: str) -> None:
 def test_a_heavy_import_would_be_noticed() -> None:
     done = subprocess.run([sys.executable, "-c", LIGHT.format(module="seqsci.cell")], capture_output=True, text=True, cwd=PACKAGE.parent)
     assert "torch" in done.stderr
+
+
+def test_a_circle_through_functions_is_found_and_one_for_type_checkers_is_not() -> None:
+    lazy = "def f():\n    from seqsci.estimation.summary import Summary"
+    for_types = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from seqsci.estimation.summary import Summary"
+    back = "from seqsci.estimation.result import Fit"
+    assert circle_faults({"estimation.result": lazy, "estimation.summary": back})
+    assert not circle_faults({"estimation.result": for_types, "estimation.summary": back})

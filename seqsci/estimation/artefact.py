@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from seqsci.errors import ArtefactError, explain
+from seqsci.estimation.profile import Profile
 from seqsci.estimation.result import Fit, Provenance
 from seqsci.gates.base import Gate
 from seqsci.mechanism import Mechanism
@@ -83,6 +84,7 @@ def save(fit: Fit, path: str | Path) -> Path:
         "log_likelihood": fit.log_likelihood,
         "rows": fit.rows,
         "presamples": fit.presamples.tolist(),
+        "profiles": {n: [list(p.values), list(p.roots)] for n, p in fit.profiles.items()},
         "provenance": dataclasses.asdict(fit.provenance),
         "sequences": {
             "outcome": {n: _array(v) for n, v in s.outcome.items()},
@@ -161,4 +163,5 @@ def load_fit(path: str | Path) -> Fit:
         sequences,
         np.array(table["presamples"], float).reshape(len(sequences.starts), -1),
         Provenance(**table["provenance"]),
+        {n: Profile(tuple(v), tuple(r)) for n, (v, r) in table["profiles"].items()},
     )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 import seqsci
 from seqsci.errors import ParameterError, did_you_mean, explain
+from seqsci.estimation.profile import Profile
 from seqsci.estimation.summary import Estimate, Summary
 from seqsci.kernel import Pass
 from seqsci.model import Model
@@ -49,6 +51,7 @@ class Fit:
         free_names: the estimated parameters, in the order of ``covariance_raw`` (their covariance on the raw scale).
         at_bound: parameters that sit at a bound; they were pinned there and carry no standard error.
         log_likelihood, rows: of the scored rows, in the unit of the data.
+        profiles: profile likelihoods of parameters on or near a bound; their intervals come from there.
         sequences, presamples: the data that were fitted, and the numbers computed from them before the first step.
     """
 
@@ -61,6 +64,7 @@ class Fit:
     sequences: Sequences
     presamples: Array
     provenance: Provenance
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
 
     @property
     def outcome(self) -> str:
@@ -130,20 +134,28 @@ class Fit:
         return self.unit if parameter.dimension == 1 else f"{self.unit}^{parameter.dimension}"
 
     def estimates(self, level: float = 0.95) -> tuple[Estimate, ...]:
-        """One row a parameter; intervals are built on the raw scale and carried over, so they stay inside the admissible set."""
+        """One row a parameter.
+
+        Intervals are built on the raw scale and carried over, so they stay inside the admissible set; near a bound they come from the
+        profile likelihood.
+        """
         variances = np.diag(self.covariance_raw)
         natural = np.sqrt(np.maximum(np.diag(self.covariance()), 0.0)) if len(variances) else variances
         rows = []
         for p in self.model.parameters:
             common = (p.name, p.symbol, self.value[p.name])
+            profile = self.profiles.get(p.name)
             if p.name in self.free_names:
                 i = self.free_names.index(p.name)
-                low, high = self._interval(self._raw[i], math.sqrt(max(variances[i], 0.0)), p, level)
+                ends = self._interval(self._raw[i], math.sqrt(max(variances[i], 0.0)), p, level)
+                ends = profile.interval(level) if profile else ends
                 flag = "" if np.isfinite(variances[i]) else "not identified"
-                rows.append(Estimate(*common, float(natural[i]) if not flag else math.nan, low, high, self._unit(p), p.reading, flag))
+                error = math.nan if flag else float(natural[i])
+                rows.append(Estimate(*common, error, *ends, self._unit(p), p.reading, flag or ("near bound" if profile else "")))
             else:
                 flag = "at bound" if p.name in self.at_bound else "fixed"
-                rows.append(Estimate(*common, math.nan, math.nan, math.nan, self._unit(p), p.reading, flag))
+                ends = profile.interval(level) if profile else (math.nan, math.nan)
+                rows.append(Estimate(*common, math.nan, *ends, self._unit(p), p.reading, flag))
         return tuple(rows)
 
     def derived(self, level: float = 0.95) -> tuple[Estimate, ...]:

@@ -41,7 +41,8 @@ class Summary:
 
     def _cells(self, e: Estimate, last: bool) -> tuple[str, ...]:
         span = "" if math.isnan(e.low) else f"{number(e.low)} .. {number(e.high)}"
-        return (e.name, number(e.value), number(e.standard_error), e.flag or span, e.unit, e.reading)
+        mark = f"{span} ({e.flag})" if span and e.flag else e.flag or span
+        return (e.name, number(e.value), number(e.standard_error), mark, e.unit, e.reading)
 
     def __str__(self) -> str:
         rows = [self._cells(e, False) for e in self.estimates]
@@ -76,7 +77,7 @@ class Summary:
         """A booktabs table."""
         body = []
         for e in (*self.estimates, *self.derived):
-            span = e.flag or f"[{number(e.low)}, {number(e.high)}]"
+            span = e.flag if math.isnan(e.low) else f"[{number(e.low)}, {number(e.high)}] {e.flag}".rstrip()
             unit, reading = (t.replace("^", r"\textasciicircum{}").replace("%", r"\%").replace("_", r"\_") for t in (e.unit, e.reading))
             body.append(rf"${e.symbol}$ & {number(e.value)} & {number(e.standard_error)} & {span} & {unit} & {reading} \\")
         head = r"symbol & estimate & std.\ error & interval & unit & reading \\"

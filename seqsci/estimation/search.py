@@ -1,0 +1,169 @@
+"""The optimisation behind one fit: starting points, climbs, bounds, information, profiles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from seqsci.estimation.curvature import gauss_newton_information
+from seqsci.estimation.profile import Profile, trace
+from seqsci.estimation.standard_errors import ScoreFunction, observed_information
+from seqsci.kernel import Kernel, Packed
+from seqsci.model import Model
+from seqsci.sequences import Sequences
+
+Array = np.ndarray
+NEAR = 4.0
+"""A parameter within this many standard errors of a bound gets its interval from the profile likelihood: Wald's is skew there."""
+BOUND_COST = 1e-3
+"""A parameter is pinned to a bound where that costs fewer nats than this."""
+COLLAPSE = 0.5
+"""Mean log density plus log standard deviation above which a density has collapsed onto repeated values (a normal sample has -1.4)."""
+
+
+class Search:
+    """The optimisation of one fit: starting points, climbs, bounds."""
+
+    def __init__(self, model: Model, sequences: Sequences, evaluations: int) -> None:
+        self.model, self.limit, self.evaluations = model, evaluations, 0
+        self.data: Packed = model.pack(sequences)
+        self.kernel: Kernel = model.kernel(not self.data.observed.all())
+        self.sequences = sequences
+        self.parameters = model.kernel_parameters
+        self.names = [p.name for p in self.parameters]
+        self.free = np.array([i for i, n in enumerate(self.names) if n not in model.fixed], dtype=np.int64)
+        k = len(self.names)
+        self._gradient, self._outer, self._rows = np.zeros(k), np.zeros((k, k)), np.zeros((0, k))
+        self._natural, self.slope, self._empty = np.zeros(k), np.zeros(k), np.zeros((0, 0))
+        values = self.data.X[self.data.observed.astype(bool), self.kernel.program.n_known]
+        self._count, self._log_spread = len(values), float(np.log(values.std()))
+
+    def nll(self, raw: Array, full: bool = False) -> float:
+        """Negative log-likelihood at a raw point; leaves the gradient and, where full, the outer products behind."""
+        self.evaluations += 1
+        outer = self._outer if full else self._empty
+        value = self.kernel.objective_function(raw, *self.data.arguments, self._gradient, outer, self._rows, self._natural, self.slope)
+        return float(value) if np.isfinite(value) else np.inf
+
+    def climb(self, raw: Array, free: Array) -> tuple[Array, float, bool]:
+        from seqsci.estimation.optimise import maximise
+
+        raw, report = raw.copy(), np.zeros(3)
+        compiled: Any = maximise
+        value = compiled(self.kernel.objective_function, raw, free, *self.data.arguments, self.limit, report)
+        self.evaluations += int(report[0])
+        return raw, float(value), bool(report[2]) and bool(np.isfinite(value))
+
+    def points(self, warm: bool) -> list[Array]:
+        """Distinct starting points on the raw scale."""
+        seen = np.asarray(self.sequences.observed, bool)
+        grid = self.model.mechanism.starting_values({n: v[seen] for n, v in self.sequences.outcome.items()})
+        tables = ([self.model.value] if warm else []) + [
+            {**self.model.value, **{n: v for n, v in g.items() if n not in self.model.fixed}} for g in grid
+        ]
+        unique = {tuple(t[n] for n in self.names): None for t in tables}
+        return [np.array([p.constraint.inverse(v) for p, v in zip(self.parameters, u, strict=True)]) for u in unique]
+
+    def best(self, starts: int, warm: bool) -> tuple[Array, float, bool]:
+        """Climb from the most promising points; the likelihood decides."""
+        points = self.points(warm)
+        if starts <= 1:
+            points = points[:1]
+        elif len(points) > starts:
+            first = points[:1] if warm else []
+            rest = sorted(points[len(first) :], key=self.nll)
+            points = (first + rest)[:starts]
+        climbed = [self.climb(p, self.free) for p in points]
+        return min(climbed, key=lambda c: (not c[2] or self.collapsed(c[0], c[1]), c[1]) if np.isfinite(c[1]) else (True, np.inf))
+
+    def collapsed(self, raw: Array, nll: float) -> bool:
+        """Whether the density has collapsed onto repeated values.
+
+        Its sign: a mean log density far above that of the data's own spread, or a positive parameter that has run to zero.
+        """
+        vanished = any(
+            raw[i] < -24.0
+            and np.isfinite(raw[i])
+            and np.isinf(self.parameters[i].constraint.bounds[1])
+            and np.isfinite(self.parameters[i].constraint.bounds[0])
+            for i in self.free
+        )
+        return vanished or bool(-nll / self._count > COLLAPSE - self._log_spread)
+
+    def pin(self, raw: Array, nll: float) -> tuple[Array, float, set[int]]:
+        """Move parameters that sit at a bound onto it, and climb again with the others."""
+        pinned: set[int] = set()
+        for i in self.free:
+            low, high = self.parameters[i].constraint.bounds
+            for bound, end in ((low, -np.inf), (high, np.inf)):
+                if not np.isfinite(bound) or np.sign(raw[i]) != np.sign(end) or abs(raw[i]) < 3.0:
+                    continue
+                trial = raw.copy()
+                trial[i] = end
+                rest = np.array([j for j in self.free if j not in pinned and j != i], dtype=np.int64)
+                if self.nll(trial) - nll > 10.0:
+                    continue
+                trial, value, _ = self.climb(trial, rest)
+                if value - nll < BOUND_COST and not self.collapsed(trial, value):
+                    raw, nll = trial, value
+                    pinned.add(int(i))
+        return raw, nll, pinned
+
+    def profiles(self, raw: Array, nll: float, free: Array, covariance: Array) -> dict[int, Profile]:
+        """Profiles of parameters on a bound or near one."""
+        self.nll(raw)
+        estimates, slope = self._natural.copy(), self.slope.copy()
+        wald = dict(zip(free, np.sqrt(np.abs(np.diag(covariance))), strict=True))
+        found = {}
+        for i in self.free:
+            constraint = self.parameters[i].constraint
+            low, high = constraint.bounds
+            deviation = float(wald[i] * slope[i]) if i in wald and np.isfinite(wald[i]) else 0.01 * (high - low)
+            reach = NEAR * deviation
+            if not np.isfinite(high - low) or (i in wald and low < estimates[i] - reach and estimates[i] + reach < high):
+                continue
+            rest = np.array([j for j in free if j != i], dtype=np.int64)
+            state = {"raw": raw.copy()}
+
+            def refit(value: float, i: int = i, rest: Array = rest, state: dict[str, Array] = state) -> float:
+                point = state["raw"].copy()
+                point[i] = self.parameters[i].constraint.inverse(value)
+                state["raw"], found_nll, _ = self.climb(point, rest)
+                return found_nll
+
+            found[int(i)] = trace(refit, float(estimates[i]), nll, min(deviation, 0.25 * (high - low)), constraint)
+        return found
+
+    def natural(self, raw: Array) -> dict[str, float]:
+        """Natural values at a raw point."""
+        self.nll(raw)
+        return dict(zip(self.names, (float(v) for v in self._natural), strict=True))
+
+    def outer(self, raw: Array, free: Array) -> Array:
+        """Sum of outer products of the scores of the free parameters."""
+        return self.score_at(raw, free)(raw[free], True)[1]
+
+    def information(self, raw: Array, free: Array) -> Array:
+        """Information of the free parameters on the raw scale, by the rule for kinks.
+
+        Differences of the exact score; where all parameters move kinks (through a state), the Gauss-Newton form.
+        """
+        rough = np.array([self.names[i] in self.kernel.program.rough_parameters for i in free], bool)
+        if not rough.all():
+            return observed_information(self.score_at(raw, free), raw[free], rough)
+        self.nll(raw)
+        natural, slope = self._natural.copy(), self.slope[free].copy()
+        full = gauss_newton_information(self.kernel, natural, self.data)
+        return np.asarray(full[np.ix_(free, free)] * np.outer(slope, slope))
+
+    def score_at(self, raw: Array, free: Array) -> ScoreFunction:
+        """The score as a function of the entries ``free`` of raw."""
+
+        def score(theta: Array, full: bool) -> tuple[Array, Array]:
+            point = raw.copy()
+            point[free] = theta
+            self.nll(point, full)
+            return self._gradient[free], self._outer[np.ix_(free, free)] if full else self._empty
+
+        return score

@@ -1,0 +1,108 @@
+"""Everything that must keep the laws: a new gate, cell, observation or baseline is a file in seqsci and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqsci.cells.volatility import Variance, Volatility
+from seqsci.constraints import Positive
+from seqsci.domains.finance.baselines import BASELINES
+from seqsci.gates.base import Gate
+from seqsci.gates.constant import ConstantGate
+from seqsci.gates.elapsed import ElapsedGate
+from seqsci.gates.knockout import Closed, Frozen, Open
+from seqsci.gates.shock import ShockGate
+from seqsci.linear_gaussian import LinearGaussian, StateSpace
+from seqsci.model import Model
+from seqsci.observations.base import Observation
+from seqsci.observations.bernoulli import Bernoulli
+from seqsci.observations.gaussian import DiffuseGaussian, Gaussian
+from seqsci.observations.skew_t import SkewT
+from seqsci.observations.student_t import StudentT
+from seqsci.parameter import Parameter
+from seqsci.predictor import ModelPredictor, Predictor
+from seqsci.sequences import Sequences
+from tests.hard_cases import hard_case
+
+
+class CellCase(NamedTuple):
+    """A model with sequences that it fits to; compiled once in a session, so few rows but several kernels."""
+
+    name: str
+    make: Callable[[], tuple[Model, Sequences]]
+
+
+@dataclass(frozen=True)
+class LocalLevel(LinearGaussian):
+    """A random walk seen with noise: two states, so few that its kernels compile quickly."""
+
+    components = ("level",)
+    own_parameters = (
+        Parameter("step", Positive(), 0.3, "1", r"\sigma_k", "sd of a step of the level"),
+        Parameter("error", Positive(), 0.5, "1", r"\sigma_o", "sd of the observation error"),
+    )
+
+    def matrices(self, step: Any, error: Any) -> StateSpace:
+        return StateSpace(((1,),), ((step**2,),), (1,), error**2, (0,), ((4.0,),))
+
+
+def level() -> tuple[Model, Sequences]:
+    """A local level with missing steps."""
+    y = np.cumsum(np.random.default_rng(3).normal(0, 0.3, 60))
+    y[[0, 7, 8, 50]] = np.nan
+    return Model(LocalLevel(), Gaussian()), Sequences({"y": y}, unit=np.repeat([0, 1], [40, 20]))
+
+
+class ObservationCase(NamedTuple):
+    """An observation, values of its arguments and parameters, and the possible outcomes where they are discrete."""
+
+    observation: Observation
+    given: dict[str, float]
+    support: tuple[float, ...] | None = None
+
+
+def returns(rows: int, missing: tuple[int, ...] = (), units: int = 1) -> Sequences:
+    """Fat-tailed returns in percent."""
+    values = np.random.default_rng(3).standard_t(5, rows) * 0.8
+    values[list(missing)] = np.nan
+    return Sequences({"log_return": values}, unit=np.repeat(np.arange(units), rows // units), measure={"log_return": "percent"})
+
+
+VOLATILITY = Model(Volatility(), StudentT()).start_at(
+    mean=0.03, rotation=0.35, shift=0.2, memory=0.88, persistence=0.96, intercept=0.04, degrees_of_freedom=6.0
+)
+SHOCK_VARIANCE = Model(Volatility(Variance(), ShockGate()), SkewT()).start_at(
+    mean=0.03, rotation=0.3, shift=0.2, memory=0.9, persistence=0.95, intercept=0.05, shock_slope=-0.1, skewness=-0.2
+)
+LOCATION_SCALE = {"location": 0.3, "scale": 1.7}
+
+ALL_GATES: tuple[Gate, ...] = (ConstantGate(), ElapsedGate(), ShockGate(), Open(), Closed(), Frozen(0.25))
+
+ALL_CELLS = (
+    CellCase("volatility", lambda: (VOLATILITY, returns(80, (3, 50), units=2))),
+    CellCase("volatility_shock_variance", lambda: (SHOCK_VARIANCE, returns(60, (3, 40), units=2))),
+    CellCase("additive_stability", lambda: hard_case("additive_stability")),
+    CellCase("linear_gaussian", level),
+    CellCase("leaky_bank", lambda: hard_case("leaky_bank")),
+    CellCase("driven_cell", lambda: hard_case("driven_cell")),
+)
+
+ALL_OBSERVATIONS = (
+    ObservationCase(Gaussian(), LOCATION_SCALE),
+    ObservationCase(DiffuseGaussian(), {**LOCATION_SCALE, "diffuse_variance": 0.0}),
+    ObservationCase(StudentT(), {**LOCATION_SCALE, "degrees_of_freedom": 6.0}),
+    ObservationCase(SkewT(), {**LOCATION_SCALE, "degrees_of_freedom": 6.0, "skewness": -0.4}),
+    ObservationCase(SkewT(), {**LOCATION_SCALE, "degrees_of_freedom": 40.0, "skewness": 0.8}),
+    ObservationCase(Bernoulli(), {"probability": 0.3}, support=(0.0, 1.0)),
+)
+
+ALL_MODELS: tuple[Predictor, ...] = (ModelPredictor(Model(Volatility(), StudentT())),)
+
+ALL_BASELINES: tuple[Predictor, ...] = BASELINES
+"""The baselines that a comparison offers."""
+
+ALL_BACKENDS = ("numba", "torch")

@@ -1,0 +1,37 @@
+"""The Gauss-Newton information: the mean Hessian of a smooth model, and finite where an update has kinks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqsci.domains.finance import models
+from seqsci.estimation.curvature import gauss_newton_information
+from seqsci.estimation.standard_errors import observed_information
+
+GARCH = models.garch_normal().start_at(mean=0.04, persistence=0.97, memory=0.9, intercept=0.03)
+CELL = models.default().start_at(mean=0.04, persistence=0.97, memory=0.9, rotation=0.4, shift=0.3, intercept=0.03)
+
+
+def _both(model, rows, seed):
+    packed, kernel = model.pack(model.simulate(rows, seed)), model.kernel()
+
+    def score(theta, full):
+        found = kernel.score(theta, packed)
+        return found.gradient, found.outer
+
+    at = model.kernel_values
+    return gauss_newton_information(kernel, at, packed), observed_information(score, at, np.zeros(len(at), bool)), score(at, True)[1]
+
+
+def test_it_has_the_mean_of_the_hessian_and_of_the_outer_product_at_the_truth():
+    for model, others in ((GARCH, (0, 1)), (CELL, (1,))):
+        newton, hessian, outer = (np.mean([_both(model, 4000, s)[i] for s in range(12)], axis=0) for i in range(3))
+        scale = np.sqrt(np.outer(np.diag(newton), np.diag(newton)))
+        for i in others:
+            assert np.abs(newton - (hessian, outer)[i]).max() < 0.12 * scale.max()
+            np.testing.assert_allclose(newton / scale, (hessian, outer)[i] / scale, atol=0.12)
+
+
+def test_it_is_positive_definite_at_a_kinked_optimum():
+    newton, _, _ = _both(CELL, 1500, 3)
+    assert np.linalg.eigvalsh(newton / np.sqrt(np.outer(np.diag(newton), np.diag(newton)))).min() > 0
