@@ -43,7 +43,8 @@ def test_every_cell_keeps_the_laws(case: CellCase, law: Callable[[Model, Sequenc
 
 @pytest.mark.parametrize("predictor", (*ALL_MODELS, *ALL_BASELINES), ids=lambda p: p.name)
 def test_every_predictor_keeps_the_laws(predictor: Predictor) -> None:
-    check_predictor(predictor, VOLATILITY.simulate(600, seed=1))
+    simulated = VOLATILITY.simulate(600, seed=1).outcome
+    check_predictor(predictor, Sequences(simulated, measure={"log_return": "percent"}))
 
 
 def test_a_fit_recovers_what_was_simulated() -> None:
