@@ -60,7 +60,8 @@ class Recovery:
     failures: tuple[tuple[int, str], ...]
 
     def __str__(self) -> str:
-        head = f"{self.model}: {self.parameters[0].replicates} series of {self.rows} steps, {len(self.failures)} failures"
+        fitted = self.parameters[0].replicates if self.parameters else 0
+        head = f"{self.model}: {fitted} series of {self.rows} steps, {len(self.failures)} failures"
         columns = f"{'parameter':<20}{'truth':>9}{'bias':>10}{'rmse':>9}{'se/sd':>7}{'cover':>8}{'LR cover':>9}{'pinned':>7}{'Holm p':>8}"
         rows = [
             f"{p.name:<20}{p.truth:>9.4g}{p.bias:>+10.4f}{p.rmse:>9.4f}{p.error_ratio:>7.2f}{p.coverage:>8.1%}"
@@ -110,7 +111,7 @@ def recovery(
             fits.append((fit, _likelihood_covers(model, data, fit, estimator) if likelihood_intervals else {}))
         except SeqsciError as error:
             failures.append((seed + i, str(error).splitlines()[0]))
-    rows_of = [_recovered(model, n, fits) for n in model.free_names]
+    rows_of = [_recovered(model, n, fits) for n in model.free_names] if fits else []
     adjusted = holm(np.array([r.p_value for r in rows_of]))
     table = tuple(Recovered(**{**vars(r), "adjusted": float(a)}) for r, a in zip(rows_of, adjusted, strict=True))
     return Recovery(model.name, rows, seed, table, tuple(failures))
