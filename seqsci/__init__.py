@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seqsci.mechanism import Gated, Mechanism
     from seqsci.model import Model
     from seqsci.parameter import Derived, Known, Outcome, Parameter, Presample, State
+    from seqsci.plots import plot
     from seqsci.predictor import ModelPredictor, Predictor
     from seqsci.sequences import Sequences
     from seqsci.study import Study, fit, load
@@ -58,6 +59,7 @@ _HOMES = {
     "likelihood_ratio": "estimation.hypothesis_tests",
     "load": "study",
     "load_fit": "estimation.artefact",
+    "plot": "plots",
 }
 __all__ = [
     "Cell",
@@ -90,6 +92,7 @@ __all__ = [
     "likelihood_ratio",
     "load",
     "load_fit",
+    "plot",
 ]
 
 

@@ -96,6 +96,12 @@ def kinks(
     return tuple(found)
 
 
+def scalers(boundaries: Sequence[sp.Basic], states: Sequence[sp.Symbol], parameters: Sequence[sp.Symbol]) -> tuple[str, ...]:
+    """Names of the parameters that move a kink in proportion to a state (a shift in sigmas): their likelihood is the least quadratic."""
+    live = [b for b in boundaries if isinstance(b, sp.Expr)]
+    return tuple(p.name for p in parameters if any(sp.diff(b, p).free_symbols & set(states) for b in live))
+
+
 def movers(boundaries: Sequence[sp.Basic], states: Sequence[sp.Symbol], parameters: Sequence[sp.Symbol]) -> tuple[str, ...]:
     """Names of the parameters that move a kink: all of them where a kink depends on a state, else those that appear in one."""
     symbols = {s for b in boundaries for s in b.free_symbols}

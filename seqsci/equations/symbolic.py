@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from seqsci.equations.kinks import kinks, movers
+from seqsci.equations.kinks import kinks, movers, scalers
 from seqsci.equations.tracing import Equations
 from seqsci.mechanism import Mechanism
 from seqsci.observations.base import Observation
@@ -50,13 +50,22 @@ class Program:
         return all(not sp.diff(e, s).has(*self.states) for e in self.update for s in self.states)
 
     @functools.cached_property
-    def rough_parameters(self) -> tuple[str, ...]:
-        """Parameters that move a kink: a place where the gradient of the likelihood jumps."""
+    def _kinks(self) -> tuple[sp.Expr, ...]:
         parts = [*self.start, *self.update, self.log_density, *(self.unobserved or ())]
         symbols = (*self.states, *self.inputs, *self.presamples, *self.parameters)
         interior = dict(self.interior)
         point = {s: interior.get(s.name, 0.37 + 0.11 * i) for i, s in enumerate(symbols)}
-        return movers(kinks(parts, self.states, self.parameters, point), self.states, self.parameters)
+        return kinks(parts, self.states, self.parameters, point)
+
+    @functools.cached_property
+    def rough_parameters(self) -> tuple[str, ...]:
+        """Parameters that move a kink: a place where the gradient of the likelihood jumps."""
+        return movers(self._kinks, self.states, self.parameters)
+
+    @functools.cached_property
+    def kink_scalers(self) -> tuple[str, ...]:
+        """Parameters that move a kink in proportion to a state."""
+        return scalers(self._kinks, self.states, self.parameters)
 
     @property
     def kinked(self) -> bool:

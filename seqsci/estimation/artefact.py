@@ -83,6 +83,7 @@ def save(fit: Fit, path: str | Path) -> Path:
         "covariance_raw": [_array(row) for row in fit.covariance_raw],
         "log_likelihood": fit.log_likelihood,
         "rows": fit.rows,
+        "seen": fit.seen,
         "presamples": fit.presamples.tolist(),
         "profiles": {n: [list(p.values), list(p.roots)] for n, p in fit.profiles.items()},
         "provenance": dataclasses.asdict(fit.provenance),
@@ -163,5 +164,6 @@ def load_fit(path: str | Path) -> Fit:
         sequences,
         np.array(table["presamples"], float).reshape(len(sequences.starts), -1),
         Provenance(**table["provenance"]),
-        {n: Profile(tuple(v), tuple(r)) for n, (v, r) in table["profiles"].items()},
+        seen=table["seen"],
+        stored_profiles={n: Profile(tuple(v), tuple(r)) for n, (v, r) in table["profiles"].items()},
     )

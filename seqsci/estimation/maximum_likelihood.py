@@ -9,17 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from seqsci.errors import ConvergenceError, DataError, explain
-from seqsci.estimation.profile import Profile
 from seqsci.estimation.result import Fit, Provenance
-from seqsci.estimation.search import Search
+from seqsci.estimation.search import WORKING_SCALE, Search, rescale
 from seqsci.estimation.standard_errors import Covariance, Sandwich
 from seqsci.model import Model
-from seqsci.parameter import Parameter
 from seqsci.sequences import Sequences
 
 Array = np.ndarray
-WORKING_SCALE = {"decimal": 100.0}
-"""Factor by which an outcome is multiplied during estimation, by its stated unit; estimates are reported in the stated unit."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,8 @@ class MaximumLikelihood:
         covariance: how standard errors are made; the default is robust to a wrong density.
         warm: climb from the model's own values as well (rolling refits).
         evaluations: most evaluations of the likelihood per start.
-        profile_bounds: trace the profile likelihood of parameters on a bound or within four standard errors of one.
+        profile_bounds: trace the profile likelihood of parameters on a bound or within four standard errors of one, and of
+            those that move a kink in proportion to a state.
         min_rows: fewest observed rows that are accepted.
 
     Raises `DataError` for data that cannot identify the model and `ConvergenceError`, with numbered advice, where no start converges.
@@ -70,10 +67,6 @@ class MaximumLikelihood:
         stretch = np.ones(len(free))
         if factor != 1.0:
             fitted, stretch = _in_user_unit(fitted, search, raw, free, 1.0 / factor)
-        profiles = {}
-        if self.profile_bounds:
-            traced = search.profiles(raw, nll, free, covariance)
-            profiles = {search.names[i]: _in_unit(p, search.parameters[i], factor) for i, p in traced.items()}
         rows = int(np.sum(search.data.weight[search.data.observed.astype(bool)] > 0))
         presamples = model.presamples(sequences)
         provenance = Provenance.of(
@@ -89,7 +82,7 @@ class MaximumLikelihood:
             sequences=sequences,
             presamples=presamples,
             provenance=provenance,
-            profiles=profiles,
+            profile_bounds=self.profile_bounds,
         )
 
     def _check(self, model: Model, sequences: Sequences, outcome: str) -> None:
@@ -112,18 +105,6 @@ class MaximumLikelihood:
                     "check the column that was read",
                 )
             )
-
-
-def rescale(model: Model, factor: float, from_values: dict[str, float] | None = None) -> Model:
-    """The model with every dimensional parameter converted to an outcome multiplied by ``factor``."""
-    table = {**model.value, **(from_values or {})}
-    values = {p.name: table[p.name] * factor**p.dimension for p in model.parameters}
-    return Model(model.mechanism, model.observation, tuple(values.items()), model.fixed, model.name)
-
-
-def _in_unit(profile: Profile, parameter: Parameter, factor: float) -> Profile:
-    scale = factor**-parameter.dimension
-    return Profile(tuple(v * scale for v in profile.values), profile.roots)
 
 
 def _in_user_unit(fitted: Model, search: Search, raw: Array, free: Array, factor: float) -> tuple[Model, Array]:

@@ -11,8 +11,8 @@ import numpy as np
 from seqsci.constraints import Constraint
 
 Array = np.ndarray
-REACH = 3.4
-"""Largest signed root that is traced: enough for intervals of 99.9 %."""
+REACH = 2.7
+"""Largest signed root that is traced: enough for intervals of 99 %."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def trace(refit: Callable[[float], float], estimate: float, best: float, deviati
     low, high = constraint.bounds
     values, roots = [estimate], [0.0]
     for sign, bound in ((-1.0, low), (1.0, high)):
-        at, step = estimate, deviation / 2
+        at, step = estimate, deviation
         while at != bound:
             ahead = at + sign * step
             near = np.isfinite(bound) and (ahead - bound) * sign >= -0.2 * step
@@ -55,7 +55,7 @@ def trace(refit: Callable[[float], float], estimate: float, best: float, deviati
             roots.append(root)
             if abs(root) > REACH or len(values) > 60:
                 break
-            step *= 1.0 if abs(root) > 0.7 else 1.6
+            step *= 1.0 if abs(root) > 0.6 else 1.7
     order = np.argsort(values)
     sorted_values = np.array(values)[order]
     sorted_roots = np.maximum.accumulate(np.array(roots)[order])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +51,9 @@ class Fit:
         free_names: the estimated parameters, in the order of ``covariance_raw`` (their covariance on the raw scale).
         at_bound: parameters that sit at a bound; they were pinned there and carry no standard error.
         log_likelihood, rows: of the scored rows, in the unit of the data.
-        profiles: profile likelihoods of parameters on or near a bound; their intervals come from there.
+        profile_bounds: whether intervals of parameters on or near a bound, or at a moving kink, come from their profile likelihood.
+        stored_profiles: profiles that were traced earlier and saved.
+        seen: number of rows that were fitted, where `update` has added others; 0 = all.
         sequences, presamples: the data that were fitted, and the numbers computed from them before the first step.
     """
 
@@ -64,7 +66,9 @@ class Fit:
     sequences: Sequences
     presamples: Array
     provenance: Provenance
-    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    profile_bounds: bool = True
+    stored_profiles: Mapping[str, Profile] | None = None
+    seen: int = 0
 
     @property
     def outcome(self) -> str:
@@ -105,6 +109,17 @@ class Fit:
     def _path(self) -> Pass:
         return self.model.filter(self.sequences, self.presamples)
 
+    @functools.cached_property
+    def profiles(self) -> Mapping[str, Profile]:
+        """Profile likelihoods by parameter, where a Wald interval would be wrong; traced when an interval is first asked for."""
+        if self.stored_profiles is not None or not self.profile_bounds:
+            return self.stored_profiles or {}
+        from seqsci.estimation.search import trace_profiles
+
+        errors = np.sqrt(np.maximum(np.diag(self.covariance()), 0.0)) if len(self.free_names) else np.zeros(0)
+        fitted = self.sequences.rows(0, self.seen) if self.seen else self.sequences
+        return trace_profiles(self.model, fitted, self.free_names, errors)
+
     @property
     def path(self) -> Pass:
         """States, reads, gates and log densities along the fitted sequences."""
@@ -136,8 +151,8 @@ class Fit:
     def estimates(self, level: float = 0.95) -> tuple[Estimate, ...]:
         """One row a parameter.
 
-        Intervals are built on the raw scale and carried over, so they stay inside the admissible set; near a bound they come from the
-        profile likelihood.
+        Intervals are built on the raw scale and carried over, so they stay inside the admissible set; where Wald's would be wrong (near a
+        bound, at a moving kink) they come from the profile likelihood and say so.
         """
         variances = np.diag(self.covariance_raw)
         natural = np.sqrt(np.maximum(np.diag(self.covariance()), 0.0)) if len(variances) else variances
@@ -151,7 +166,7 @@ class Fit:
                 ends = profile.interval(level) if profile else ends
                 flag = "" if np.isfinite(variances[i]) else "not identified"
                 error = math.nan if flag else float(natural[i])
-                rows.append(Estimate(*common, error, *ends, self._unit(p), p.reading, flag or ("near bound" if profile else "")))
+                rows.append(Estimate(*common, error, *ends, self._unit(p), p.reading, flag or ("profile" if profile else "")))
             else:
                 flag = "at bound" if p.name in self.at_bound else "fixed"
                 ends = profile.interval(level) if profile else (math.nan, math.nan)
@@ -235,7 +250,7 @@ class Fit:
             None if old.index is None or new.index is None else joined(old.index, new.index),
             old.measure,
         )
-        return replace(self, sequences=again)
+        return replace(self, sequences=again, seen=self.seen or len(old))
 
     def predict(self, horizon: int, draws: int = 5000, seed: int = 0) -> PathForecast:
         """The next ``horizon`` steps: simulated paths, moments in closed form where the mechanism has one; estimates taken as known."""

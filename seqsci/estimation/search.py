@@ -14,6 +14,8 @@ from seqsci.model import Model
 from seqsci.sequences import Sequences
 
 Array = np.ndarray
+WORKING_SCALE = {"decimal": 100.0}
+"""Factor by which an outcome is multiplied during estimation, by its stated unit; estimates are reported in the stated unit."""
 NEAR = 4.0
 """A parameter within this many standard errors of a bound gets its interval from the profile likelihood: Wald's is skew there."""
 BOUND_COST = 1e-3
@@ -110,29 +112,32 @@ class Search:
                     pinned.add(int(i))
         return raw, nll, pinned
 
-    def profiles(self, raw: Array, nll: float, free: Array, covariance: Array) -> dict[int, Profile]:
-        """Profiles of parameters on a bound or near one."""
-        self.nll(raw)
-        estimates, slope = self._natural.copy(), self.slope.copy()
-        wald = dict(zip(free, np.sqrt(np.abs(np.diag(covariance))), strict=True))
+    def profiles(self, raw: Array, free: Array, deviations: Array) -> dict[str, Profile]:
+        """Profiles of parameters on a bound or near one, and of those that move a kink in proportion to a state.
+
+        ``free`` are the parameters that were estimated, ``deviations`` their standard errors on the natural scale.
+        """
+        nll = self.nll(raw)
+        estimates = self._natural.copy()
+        errors = dict(zip(free, deviations, strict=True))
         found = {}
         for i in self.free:
             constraint = self.parameters[i].constraint
             low, high = constraint.bounds
-            deviation = float(wald[i] * slope[i]) if i in wald and np.isfinite(wald[i]) else 0.01 * (high - low)
-            reach = NEAR * deviation
-            if not np.isfinite(high - low) or (i in wald and low < estimates[i] - reach and estimates[i] + reach < high):
+            error = float(errors[i]) if i in errors and np.isfinite(errors[i]) else 0.01 * (high - low)
+            inside = i in errors and low < estimates[i] - NEAR * error and estimates[i] + NEAR * error < high
+            if self.names[i] not in self.kernel.program.kink_scalers and (inside or not np.isfinite(high - low)):
                 continue
             rest = np.array([j for j in free if j != i], dtype=np.int64)
-            state = {"raw": raw.copy()}
+            last = [raw.copy()]
 
-            def refit(value: float, i: int = i, rest: Array = rest, state: dict[str, Array] = state) -> float:
-                point = state["raw"].copy()
+            def refit(value: float, i: int = i, rest: Array = rest, last: list[Array] = last) -> float:
+                point = last[0].copy()
                 point[i] = self.parameters[i].constraint.inverse(value)
-                state["raw"], found_nll, _ = self.climb(point, rest)
-                return found_nll
+                last[0], smallest, _ = self.climb(point, rest)
+                return smallest
 
-            found[int(i)] = trace(refit, float(estimates[i]), nll, min(deviation, 0.25 * (high - low)), constraint)
+            found[self.names[i]] = trace(refit, float(estimates[i]), nll, min(error, 0.25 * (high - low)), constraint)
         return found
 
     def natural(self, raw: Array) -> dict[str, float]:
@@ -167,3 +172,27 @@ class Search:
             return self._gradient[free], self._outer[np.ix_(free, free)] if full else self._empty
 
         return score
+
+
+def rescale(model: Model, factor: float, from_values: dict[str, float] | None = None) -> Model:
+    """The model with every dimensional parameter converted to an outcome multiplied by ``factor``."""
+    table = {**model.value, **(from_values or {})}
+    values = {p.name: table[p.name] * factor**p.dimension for p in model.parameters}
+    return Model(model.mechanism, model.observation, tuple(values.items()), model.fixed, model.name)
+
+
+def trace_profiles(fitted: Model, sequences: Sequences, free_names: tuple[str, ...], deviations: Array) -> dict[str, Profile]:
+    """Profiles of a fitted model's parameters where a Wald interval would be wrong, in the unit of the data.
+
+    ``deviations`` are the standard errors of ``free_names`` on the natural scale.
+    """
+    outcome = fitted.mechanism.outcomes[0].name
+    factor = WORKING_SCALE.get(sequences.measure.get(outcome, ""), 1.0)
+    working, scaled = rescale(fitted, factor), sequences.scaled(outcome, factor)
+    search = Search(working, scaled, 1000)
+    scale = {p.name: factor**p.dimension for p in search.parameters}
+    raw = np.array([p.constraint.inverse(working.value[p.name]) for p in search.parameters])
+    free = np.array([search.names.index(n) for n in free_names], dtype=np.int64)
+    errors = deviations * np.array([scale[n] for n in free_names])
+    traced = search.profiles(raw, free, errors)
+    return {n: Profile(tuple(v / scale[n] for v in p.values), p.roots) for n, p in traced.items()}

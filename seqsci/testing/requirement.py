@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle  # noqa: TID251 - the law is that objects pickle, for joblib; nothing is stored
+import pickle
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ def require_pickles(thing: object) -> None:
     """Raise AssertionError where a copy by way of pickle is not equal to the original, or does not hash as it does."""
     label = type(thing).__name__
     try:
-        copy = pickle.loads(pickle.dumps(thing))  # noqa: S301 - made one call before
+        copy = pickle.loads(pickle.dumps(thing))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise AssertionError(
             explain(f"{label} does not pickle", error, "an object that pickles", "no lambdas or local classes in its fields")
