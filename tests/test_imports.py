@@ -29,7 +29,7 @@ LAYERS = (
     ("model",),
     ("cell", "forecast", "frames", "knockout"),
     ("estimation",),
-    ("predictor",),
+    ("predictor", "plots"),
     ("baselines", "evaluate"),
     ("registry", "rundir"),
     ("study",),
