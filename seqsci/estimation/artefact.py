@@ -86,6 +86,7 @@ def save(fit: Fit, path: str | Path) -> Path:
         "seen": fit.seen,
         "presamples": fit.presamples.tolist(),
         "profiles": {n: [list(p.values), list(p.roots)] for n, p in fit.profiles.items()},
+        "data_hash": fit.data_hash,
         "provenance": dataclasses.asdict(fit.provenance),
         "sequences": {
             "outcome": {n: _array(v) for n, v in s.outcome.items()},

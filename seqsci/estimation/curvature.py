@@ -56,20 +56,25 @@ def gauss_newton_information(kernel: Kernel, parameters: Array, data: Packed) ->
     is right, and they are what does not exist where an update has kinks. Source: the Gauss-Newton form of the information, e.g.
     Fiorentini, Calzolari and Panattoni (1996), DOI 10.1002/(SICI)1099-1255(199607)11:4<399::AID-JAE401>3.0.CO;2-R.
     """
-    program, n, k = kernel.program, kernel.n, kernel.k
+    n, k = kernel.n, kernel.k
     states = kernel.states(parameters, data).states
-    jacobian = np.zeros((len(states), n + k, k))
-    for j in range(k):
-        h = STEP * max(abs(parameters[j]), 1e-3)
-        step = np.zeros(k)
-        step[j] = h
-        jacobian[:, :n, j] = (kernel.states(parameters + step, data).states - kernel.states(parameters - step, data).states) / (2 * h)
-        jacobian[:, n + j, j] = 1.0
     seen = data.observed.astype(bool) & (data.weight != 0)
+    slopes = np.empty((n, int(seen.sum()), k))
+    for j in range(k):
+        step = np.zeros(k)
+        step[j] = STEP * max(abs(parameters[j]), 1e-3)
+        slopes[:, :, j] = ((kernel.states(parameters + step, data).states - states)[seen] / step[j]).T
     arguments = [*states[seen].T, *parameters, *data.X[seen].T]
-    curvature = np.zeros((int(seen.sum()), n + k, n + k))
-    for (i, j), function in _density_curvature(program).items():
-        curvature[:, i, j] = curvature[:, j, i] = function(*arguments)
-    weighted = np.einsum("tij,tjb->tib", curvature * data.weight[seen, None, None], jacobian[seen])
-    result: Array = -np.einsum("tia,tib->ab", jacobian[seen], weighted)
+    weight = data.weight[seen]
+    result = np.zeros((k, k))
+    for (i, j), function in _density_curvature(kernel.program).items():  # j <= i; indices below n are states, the others parameters
+        curvature = np.broadcast_to(function(*arguments), weight.shape) * weight
+        part = np.zeros((k, k))
+        if i < n:
+            part = slopes[i].T @ (curvature[:, None] * slopes[j])
+        elif j < n:
+            part[i - n] = curvature @ slopes[j]
+        else:
+            part[i - n, j - n] = curvature.sum()
+        result -= part if i == j else part + part.T
     return result

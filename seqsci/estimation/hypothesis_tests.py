@@ -37,7 +37,7 @@ def likelihood_ratio(restricted: Fit, full: Fit) -> LikelihoodRatio:
     from scipy.stats import chi2
 
     small, large = restricted.model, full.model
-    if restricted.provenance.data_hash != full.provenance.data_hash:
+    if restricted.data_hash != full.data_hash:
         raise ParameterError(
             explain("the fits are of different data", "two data hashes", "the same rows", "fit both models to the same sequences")
         )

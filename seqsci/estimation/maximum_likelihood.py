@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass, field
 
@@ -68,10 +67,8 @@ class MaximumLikelihood:
         if factor != 1.0:
             fitted, stretch = _in_user_unit(fitted, search, raw, free, 1.0 / factor)
         rows = int(np.sum(search.data.weight[search.data.observed.astype(bool)] > 0))
-        presamples = model.presamples(sequences)
-        provenance = Provenance.of(
-            self.covariance.name, search.evaluations, time.perf_counter() - clock, data_hash(sequences), search.kernel.program.kinked
-        )
+        presamples = search.data.Q if factor == 1.0 else model.presamples(sequences)
+        provenance = Provenance.of(self.covariance.name, search.evaluations, time.perf_counter() - clock, search.kernel.program.kinked)
         return Fit(
             model=fitted,
             free_names=names,
@@ -119,17 +116,6 @@ def _in_user_unit(fitted: Model, search: Search, raw: Array, free: Array, factor
             after = np.exp(p.constraint.log_jacobian(p.constraint.inverse(converted.value[p.name])))
             stretch[m] = before[m] * factor**p.dimension / after
     return converted, stretch
-
-
-def data_hash(sequences: Sequences) -> str:
-    """Short hash of everything that a likelihood sees."""
-    digest = hashlib.sha256()
-    for name, values in sorted({**sequences.known, **sequences.outcome}.items()):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(values).tobytes())
-    for flags in (sequences.observed, sequences.weight, sequences.reset):
-        digest.update(np.ascontiguousarray(flags).tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _collapse(model: Model, values: Array) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -32,14 +33,13 @@ class Provenance:
     covariance: str
     evaluations: int
     seconds: float
-    data_hash: str
     kinked: bool
     version: str
 
     @classmethod
-    def of(cls, covariance: str, evaluations: int, seconds: float, data_hash: str, kinked: bool) -> Provenance:
+    def of(cls, covariance: str, evaluations: int, seconds: float, kinked: bool) -> Provenance:
         """With the running version filled in."""
-        return cls(covariance, evaluations, seconds, data_hash, kinked, seqsci.__version__)
+        return cls(covariance, evaluations, seconds, kinked, seqsci.__version__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +110,21 @@ class Fit:
         return self.model.filter(self.sequences, self.presamples)
 
     @functools.cached_property
+    def _fitted_rows(self) -> Sequences:
+        return self.sequences.rows(0, self.seen) if self.seen else self.sequences
+
+    @functools.cached_property
+    def data_hash(self) -> str:
+        """Short hash of everything that the likelihood saw."""
+        digest, rows = hashlib.sha256(), self._fitted_rows
+        for name, values in sorted({**rows.known, **rows.outcome}.items()):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(values).tobytes())
+        for flags in (rows.observed, rows.weight, rows.reset):
+            digest.update(np.ascontiguousarray(flags).tobytes())
+        return digest.hexdigest()[:16]
+
+    @functools.cached_property
     def profiles(self) -> Mapping[str, Profile]:
         """Profile likelihoods by parameter, where a Wald interval would be wrong; traced when an interval is first asked for."""
         if self.stored_profiles is not None or not self.profile_bounds:
@@ -117,8 +132,7 @@ class Fit:
         from seqsci.estimation.search import trace_profiles
 
         errors = np.sqrt(np.maximum(np.diag(self.covariance()), 0.0)) if len(self.free_names) else np.zeros(0)
-        fitted = self.sequences.rows(0, self.seen) if self.seen else self.sequences
-        return trace_profiles(self.model, fitted, self.free_names, errors)
+        return trace_profiles(self.model, self._fitted_rows, self.free_names, errors)
 
     @property
     def path(self) -> Pass:
