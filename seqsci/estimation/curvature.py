@@ -36,8 +36,8 @@ def _modules() -> list[Any]:
 
 
 @functools.lru_cache(maxsize=64)
-def _density_curvature(program: Program) -> dict[tuple[int, int], Callable[..., Array]]:
-    """Second derivatives of the log density by states and parameters, those that are not zero."""
+def _density_curvature(program: Program) -> tuple[list[tuple[int, int]], Callable[..., list[Array]]]:
+    """Second derivatives of the log density by states and parameters, those that are not zero: their places, and one function of all."""
     live = (*program.states, *program.parameters)
     found = {}
     for i, a in enumerate(live):
@@ -45,8 +45,9 @@ def _density_curvature(program: Program) -> dict[tuple[int, int], Callable[..., 
         for j, b in enumerate(live[: i + 1]):
             second = sp.diff(first, b)
             if second != 0:
-                found[i, j] = sp.lambdify([*live, *program.inputs], second, modules=_modules())
-    return found
+                found[i, j] = second
+    function = sp.lambdify([*live, *program.inputs], list(found.values()), modules=_modules(), cse=True)
+    return list(found), function
 
 
 def gauss_newton_information(kernel: Kernel, parameters: Array, data: Packed) -> Array:
@@ -59,21 +60,23 @@ def gauss_newton_information(kernel: Kernel, parameters: Array, data: Packed) ->
     n, k = kernel.n, kernel.k
     states = kernel.states(parameters, data).states
     seen = data.observed.astype(bool) & (data.weight != 0)
-    slopes = np.empty((n, int(seen.sum()), k))
+    rows = slice(None) if seen.all() else seen
+    slopes = np.empty((n, k, int(seen.sum())))
     for j in range(k):
         step = np.zeros(k)
         step[j] = STEP * max(abs(parameters[j]), 1e-3)
-        slopes[:, :, j] = ((kernel.states(parameters + step, data).states - states)[seen] / step[j]).T
-    arguments = [*states[seen].T, *parameters, *data.X[seen].T]
-    weight = data.weight[seen]
+        np.divide((kernel.states(parameters + step, data).states - states)[rows].T, step[j], out=slopes[:, j])
+    arguments = [*states[rows].T, *parameters, *data.X[rows].T]
+    weight = data.weight[rows]
     result = np.zeros((k, k))
-    for (i, j), function in _density_curvature(kernel.program).items():  # j <= i; indices below n are states, the others parameters
-        curvature = np.broadcast_to(function(*arguments), weight.shape) * weight
+    places, function = _density_curvature(kernel.program)
+    for (i, j), value in zip(places, function(*arguments), strict=True):  # j <= i; those below n are states, the others parameters
+        curvature = np.broadcast_to(value, weight.shape) * weight
         part = np.zeros((k, k))
         if i < n:
-            part = slopes[i].T @ (curvature[:, None] * slopes[j])
+            part = (slopes[i] * curvature) @ slopes[j].T
         elif j < n:
-            part[i - n] = curvature @ slopes[j]
+            part[i - n] = slopes[j] @ curvature
         else:
             part[i - n, j - n] = curvature.sum()
         result -= part if i == j else part + part.T

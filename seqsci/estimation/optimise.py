@@ -15,7 +15,7 @@ _f, _v, _m, _b, _i = types.float64, types.float64[::1], types.float64[:, ::1], t
 _DATA = (_m, _b, _v, _b, _m, _m, _i)
 OBJECTIVE = types.FunctionType(_f(_v, *_DATA, _v, _m, _m, _v, _v))
 
-_ACCEPT, _STEEP, _MAX_RAW_STEP, _FAR = 1e-4, 0.9, 1.5, 25.0
+_ACCEPT, _STEEP, _MAX_RAW_STEP, _NEAR_BOUND, _FAR = 1e-4, 0.9, 1.5, 4.0, 25.0
 
 
 @njit(types.boolean(_m, _v, _v), cache=True, nogil=True, error_model="numpy")
@@ -94,7 +94,9 @@ def maximise(objective, raw, free, X, observed, weight, reset, Q, S0, given, lim
             damping = damping * 10 + 1e-6
             continue
         longest = 0.0
-        for i in range(k):
+        for i in range(k):  # one that runs to its bound must not hold up the others
+            if raw[free[i]] * step[i] > 0.0 and abs(raw[free[i]]) > _NEAR_BOUND:
+                step[i] = min(max(step[i], -_MAX_RAW_STEP), _MAX_RAW_STEP)
             longest = max(longest, abs(step[i]))
         _move(raw, free, step, min(1.0, _MAX_RAW_STEP / longest) if longest > 0 else 1.0, trial)
         value = objective(trial, X, observed, weight, reset, Q, S0, given, g_full, h_full, rows, natural, slope)

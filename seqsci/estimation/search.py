@@ -37,16 +37,21 @@ class Search:
         self.free = np.array([i for i, n in enumerate(self.names) if n not in model.fixed], dtype=np.int64)
         k = len(self.names)
         self._gradient, self._outer, self._rows = np.zeros(k), np.zeros((k, k)), np.zeros((0, k))
+        self._last = (b"", False, np.inf)
         self._natural, self.slope, self._empty = np.zeros(k), np.zeros(k), np.zeros((0, 0))
         values = self.data.X[self.data.observed.astype(bool), self.kernel.program.n_known]
         self._count, self._log_spread = len(values), float(np.log(values.std()))
 
     def nll(self, raw: Array, full: bool = False) -> float:
         """Negative log-likelihood at a raw point; leaves the gradient and, where full, the outer products behind."""
+        key = raw.tobytes()
+        if key == self._last[0] and (self._last[1] or not full):
+            return self._last[2]
         self.evaluations += 1
         outer = self._outer if full else self._empty
         value = self.kernel.objective_function(raw, *self.data.arguments, self._gradient, outer, self._rows, self._natural, self.slope)
-        return float(value) if np.isfinite(value) else np.inf
+        self._last = (key, full, float(value) if np.isfinite(value) else np.inf)
+        return self._last[2]
 
     def climb(self, raw: Array, free: Array) -> tuple[Array, float, bool]:
         from seqsci.estimation.optimise import maximise
@@ -57,22 +62,20 @@ class Search:
         self.evaluations += int(report[0])
         return raw, float(value), bool(report[2]) and bool(np.isfinite(value))
 
-    def points(self, warm: bool) -> list[Array]:
-        """Distinct starting points on the raw scale."""
+    def points(self, warm: bool, most: int | None = None) -> list[Array]:
+        """The first (or all) distinct starting points on the raw scale."""
         seen = np.asarray(self.sequences.observed, bool)
         grid = self.model.mechanism.starting_values({n: v[seen] for n, v in self.sequences.outcome.items()})
         tables = ([self.model.value] if warm else []) + [
             {**self.model.value, **{n: v for n, v in g.items() if n not in self.model.fixed}} for g in grid
         ]
-        unique = {tuple(t[n] for n in self.names): None for t in tables}
+        unique = list({tuple(t[n] for n in self.names): None for t in tables})[:most]
         return [np.array([p.constraint.inverse(v) for p, v in zip(self.parameters, u, strict=True)]) for u in unique]
 
     def best(self, starts: int, warm: bool) -> tuple[Array, float, bool]:
         """Climb from the most promising points; the likelihood decides."""
-        points = self.points(warm)
-        if starts <= 1:
-            points = points[:1]
-        elif len(points) > starts:
+        points = self.points(warm, 1 if starts <= 1 else None)
+        if len(points) > max(starts, 1):
             first = points[:1] if warm else []
             rest = sorted(points[len(first) :], key=self.nll)
             points = (first + rest)[:starts]
