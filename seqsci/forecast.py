@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seqsci.errors import DataError, explain
 from seqsci.model import Model
 from seqsci.observations.base import Observation
 
@@ -74,12 +75,21 @@ def one_step(model: Model, reads: Array, names: tuple[str, ...]) -> Distribution
 
 
 def forecast(model: Model, state: Array, horizon: int, draws: int, seed: int, known: Mapping[str, Array] | None = None) -> PathForecast:
-    """Forecast ``horizon`` steps from a state (n,): simulated paths, and moments in closed form where the mechanism offers them."""
+    """Forecast ``horizon`` steps from a state (n,): simulated paths, and moments in closed form where the mechanism offers them.
+
+    ``known`` holds (horizon,) values of every known sequence; raises `DataError` where one is missing or has another length.
+    """
     from seqsci.equations.tracing import Equations
     from seqsci.sequences import Sequences
 
     outcome = model.mechanism.outcomes[0].name
-    inputs = {k.name: np.tile(np.asarray((known or {})[k.name], float), draws) for k in model.mechanism.known}
+    given = {n: np.asarray(v, float) for n, v in (known or {}).items()}
+    faults = [k.name for k in model.mechanism.known if given.get(k.name, np.zeros(0)).shape != (horizon,)]
+    if horizon < 1 or faults:
+        got = f"horizon {horizon}, " + (", ".join(f"{n} {v.shape}" for n, v in given.items()) or "no known sequence")
+        need = "horizon >= 1" + (f" and {', '.join(faults)} of shape ({max(horizon, 1)},)" if faults else "")
+        raise DataError(explain(f"{model.name} cannot forecast this", got, need, "pass known={name: future values}"))
+    inputs = {k.name: np.tile(given[k.name], draws) for k in model.mechanism.known}
     sequences = Sequences({outcome: np.zeros(draws * horizon)}, inputs, unit=np.repeat(np.arange(draws), horizon))
     packed = model.pack(sequences, np.zeros((draws, len(model.mechanism.presamples))), np.tile(state, (draws, 1)))
     noise = model.observation.noise((draws * horizon,), model.shape_values, np.random.default_rng(seed))

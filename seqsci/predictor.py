@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.result import Fit
-from seqsci.forecast import Distribution, PathForecast, forecast, one_step
+from seqsci.forecast import Distribution, PathForecast, one_step
 from seqsci.model import Model
 from seqsci.sequences import Sequences
+
+Array = np.ndarray
 
 
 class FittedPredictor(ABC):
@@ -21,8 +26,8 @@ class FittedPredictor(ABC):
         """One-step-ahead distributions of the next rows: row t uses the rows seen and those of ``rows`` before t, never t itself."""
 
     @abstractmethod
-    def predict(self, horizon: int, draws: int = 5000, seed: int = 0) -> PathForecast:
-        """The next ``horizon`` steps from the end of the rows seen."""
+    def predict(self, horizon: int, draws: int = 5000, seed: int = 0, known: Mapping[str, Array] | None = None) -> PathForecast:
+        """The next ``horizon`` steps from the end of the rows seen; ``known`` holds (horizon,) future values of known sequences."""
 
     @abstractmethod
     def update(self, rows: Sequences) -> FittedPredictor:
@@ -54,8 +59,8 @@ class FittedModel(FittedPredictor):
         whole = self.fit.update(rows)
         return one_step(model, whole.path.reads[seen:], model.kernel().program.read_names)
 
-    def predict(self, horizon: int, draws: int = 5000, seed: int = 0) -> PathForecast:
-        return forecast(self.fit.model, self.fit.last_state, horizon, draws, seed)
+    def predict(self, horizon: int, draws: int = 5000, seed: int = 0, known: Mapping[str, Array] | None = None) -> PathForecast:
+        return self.fit.predict(horizon, draws, seed, known)
 
     def update(self, rows: Sequences) -> FittedModel:
         return FittedModel(self.fit.update(rows))

@@ -126,6 +126,11 @@ class Sequences:
             self.measure,
         )
 
+    def with_known(self, columns: Mapping[str, Array]) -> Sequences:
+        """The same sequences with known columns added or replaced."""
+        flags = (self.observed.astype(bool), self.weight, self.reset.astype(bool), self.unit, self.group, self.index, self.measure)
+        return Sequences(self.outcome, {**self.known, **columns}, *flags)
+
     def scaled(self, name: str, factor: float) -> Sequences:
         """The same sequences with one outcome multiplied by a factor."""
         outcome = {n: v * factor if n == name else v for n, v in self.outcome.items()}

@@ -80,7 +80,7 @@ def fit(model: Model, data: Any, unit: str | None = None, estimator: MaximumLike
 
 def compare_fit(
     fitted: Fit,
-    baselines: Sequence[Predictor],
+    baselines: Study | Sequence[Predictor | Fit | Model],
     test_share: float = 0.3,
     refit: int = 60,
     label: str = "development",
@@ -93,7 +93,14 @@ def compare_fit(
     The model of the fit is re-estimated on each training window, so no row is forecast with parameters that have seen it; with a
     ``restriction`` (e.g. ``(("shift", 0.0),)``) those parameters stay fixed at each refit unless BIC on the training rows frees them.
     ``tried_before`` counts models that were looked at on these rows earlier; it is added to the number that the table states.
+
+    Given a `Study`, its baselines and its whole protocol are taken. Other fits and models may stand among the baselines: they are
+    re-estimated on the same windows. A baseline that cannot take the data is left out with its reason.
     """
+    if isinstance(baselines, Study):
+        study = baselines
+        rules = (study.test_share, study.refit, study.label, study.restriction, study.tried_before)
+        return compare_fit(fitted, study.baselines, *rules, progress)
     sequences: Sequences = fitted.sequences
     if len(sequences.starts) != 1:
         raise DataError(explain("a comparison needs one series", f"{len(sequences.starts)} units", "one", "compare series by series"))
@@ -101,9 +108,16 @@ def compare_fit(
     protocol = Protocol(int(rows * (1 - test_share)), rows, refit, None, label, f"the last {test_share:.0%} of the rows")
     free = tuple((n, v) for n, v in restriction if n in fitted.model.free_names)
     ours = SelectedPredictor(fitted.model, free) if free else ModelPredictor(fitted.model)
-    test = backtest((ours, *baselines), sequences, fitted.outcome, protocol, progress=progress)
+    others = tuple(_predictor(b) for b in ((baselines,) if isinstance(baselines, Fit | Model | Predictor) else baselines))
+    test = backtest((ours, *others), sequences, fitted.outcome, protocol, progress=progress)
     note = ours.rule if isinstance(ours, SelectedPredictor) else ""
-    return compare(test, ours.name, 1 + len(baselines) + tried_before, note=note)
+    return compare(test, ours.name, 1 + len(others) + tried_before, note=note)
+
+
+def _predictor(baseline: Predictor | Fit | Model) -> Predictor:
+    if isinstance(baseline, Fit):
+        return ModelPredictor(baseline.model)
+    return ModelPredictor(baseline) if isinstance(baseline, Model) else baseline
 
 
 def restriction_tests(

@@ -13,6 +13,7 @@ from seqsci.constraints import Positive
 from seqsci.domains.finance.baselines import BASELINES
 from seqsci.gates.base import Gate
 from seqsci.gates.constant import ConstantGate
+from seqsci.gates.driven import DrivenGate
 from seqsci.gates.elapsed import ElapsedGate
 from seqsci.gates.knockout import Closed, Frozen, Open
 from seqsci.gates.shock import ShockGate
@@ -78,13 +79,25 @@ VOLATILITY = Model(Volatility(), StudentT()).start_at(
 SHOCK_VARIANCE = Model(Volatility(Variance(), ShockGate()), SkewT()).start_at(
     mean=0.03, rotation=0.3, shift=0.2, memory=0.9, persistence=0.95, intercept=0.05, shock_slope=-0.1, skewness=-0.2
 )
+DRIVEN = Model(Volatility(forget=DrivenGate()), Gaussian()).start_at(
+    mean=0.03, rotation=0.3, shift=0.2, memory=0.9, persistence=0.95, intercept=0.05
+)
+
+
+def driven() -> tuple[Model, Sequences]:
+    """Volatility whose gate follows a known sequence."""
+    plain = returns(60, (3, 40), units=2)
+    return DRIVEN, plain.with_known({"gate_drive": np.random.default_rng(8).normal(0, 1, 60)})
+
+
 LOCATION_SCALE = {"location": 0.3, "scale": 1.7}
 
-ALL_GATES: tuple[Gate, ...] = (ConstantGate(), ElapsedGate(), ShockGate(), Open(), Closed(), Frozen(0.25))
+ALL_GATES: tuple[Gate, ...] = (ConstantGate(), ElapsedGate(), ShockGate(), DrivenGate(), Open(), Closed(), Frozen(0.25))
 
 ALL_CELLS = (
     CellCase("volatility", lambda: (VOLATILITY, returns(80, (3, 50), units=2))),
     CellCase("volatility_shock_variance", lambda: (SHOCK_VARIANCE, returns(60, (3, 40), units=2))),
+    CellCase("volatility_driven", driven),
     CellCase("additive_stability", lambda: hard_case("additive_stability")),
     CellCase("linear_gaussian", level),
     CellCase("leaky_bank", lambda: hard_case("leaky_bank")),

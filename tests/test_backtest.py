@@ -94,6 +94,49 @@ def test_a_significant_loss_is_capitals_and_a_tie_is_called_one():
     assert Difference("QLIKE", "b", -0.1, -0.2, 0.1, 0.3).verdict == "no significant difference"
 
 
+def test_two_optimisers_at_one_maximum_are_equal_not_better_or_worse():
+    tiny = Difference("NLL", "b", 1.6e-7, 4e-8, 3e-7, 0.007)
+    assert tiny.verdict == "equal to four decimals" and not tiny.significant
+
+
+def test_missing_outcomes_move_the_memory_but_are_not_scored(returns):
+    holes = returns.copy()
+    holes[[50, 940, 950]] = np.nan
+    found = backtest((ModelPredictor(GARCH, FAST),), percent(holes), "log_return", Protocol(900, 1000))
+    path = found.paths[GARCH.name]
+    assert len(found.y) == len(path.variance) == len(path.log_density) == 98
+    assert np.isfinite(path.log_density).all()
+    fitted = FAST.fit(GARCH, percent(holes[:900])).update(percent(holes[900:960]))
+    np.testing.assert_allclose(path.variance[:58], fitted.path.reads[900:, 1][~np.isnan(holes[900:960])] ** 2, rtol=1e-12)
+
+
+def test_a_baseline_that_cannot_take_the_data_is_left_out_with_its_reason(returns):
+    class Picky(ExponentialSmoothing):
+        name = "Picky"
+
+        def fit(self, train, previous=None):
+            raise DataError("this one cannot take gaps\n  got: NaN")
+
+    fitted = fit(GARCH, returns, unit="percent", estimator=FAST)
+    text = str(compare(fitted, [ExponentialSmoothing(), Picky(decay=0.9)], refit=200))
+    assert "not compared: Picky: " in text and "this one cannot take gaps" in text
+
+
+def test_a_study_brings_its_whole_protocol_and_fits_and_models_are_baselines_too(returns):
+    from seqsci.study import Study
+
+    fitted = fit(models.default().fix(shift=0.0), returns, unit="percent", estimator=FAST)
+    study = Study("s", fitted.model, None, (ExponentialSmoothing(),), tried_before=3, refit=300, label="confirmation", test_share=0.2)
+    found = compare(fitted, study)
+    assert (found.tried, found.backtest.protocol.label, found.backtest.protocol.refit, len(found.backtest.y)) == (
+        5,
+        "confirmation",
+        300,
+        280,
+    )
+    assert {d.baseline for d in compare(fitted, [GARCH, ExponentialSmoothing()], refit=300).differences} == {GARCH.name, "EWMA"}
+
+
 def test_useless_protocols_and_data_are_refused(returns):
     with pytest.raises(DataError, match="protocol"):
         Protocol(10, 5)
@@ -102,8 +145,8 @@ def test_useless_protocols_and_data_are_refused(returns):
     with pytest.raises(DataError, match="reaches past"):
         backtest((ModelPredictor(GARCH, FAST),), percent(returns), "log_return", Protocol(900, 5000))
     holes = returns.copy()
-    holes[950] = np.nan
-    with pytest.raises(DataError, match="missing outcomes"):
+    holes[900:1000] = np.nan
+    with pytest.raises(DataError, match="no outcome in the test window"):
         backtest((ModelPredictor(GARCH, FAST),), percent(holes), "log_return", Protocol(900, 1000))
     with pytest.raises(DataError, match="same name"):
         backtest((ModelPredictor(GARCH), ModelPredictor(GARCH)), percent(returns), "log_return", Protocol(900, 1000))

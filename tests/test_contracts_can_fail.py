@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -197,7 +198,7 @@ class FaultyFitted(FittedPredictor):
             location = location[:, None]
         return Distribution(Gaussian(), {"location": location, "scale": np.full(len(y), scale)})
 
-    def predict(self, horizon: int, draws: int = 5000, seed: int = 0) -> PathForecast:
+    def predict(self, horizon: int, draws: int = 5000, seed: int = 0, known: Mapping[str, np.ndarray] | None = None) -> PathForecast:
         rng = np.random.default_rng(None if self.fault == "own seed" else seed)
         paths = self.last + rng.normal(0, 1, (draws, horizon)).cumsum(1) + (1.0 if self.fault == "biased paths" else 0.0)
         return PathForecast(np.full(horizon, self.last), np.arange(1.0, horizon + 1), paths, True)

@@ -125,12 +125,32 @@ def test_a_parameter_at_its_bound_is_pinned_flagged_and_costs_nothing():
     truth = models.tarch_t().start_at(mean=0.0, persistence=0.97, memory=0.88, rotation=1.0, intercept=0.03)
     returns = truth.simulate(1500, seed=2).outcome["log_return"]
     fit = MaximumLikelihood().fit(models.tarch_t(), percent(returns))
-    if "rotation" in fit.at_bound:
-        assert fit.value["rotation"] == 1.0
-        assert {e.name: e.flag for e in fit.estimates()}["rotation"] == "at bound"
+    assert fit.at_bound == ("rotation",) and fit.value["rotation"] == 1.0
+    assert {e.name: e.flag for e in fit.estimates()}["rotation"] == "at bound"
+    rows = {e.name: e for e in fit.derived()}
+    assert rows["alpha"].value == 0.0 and np.isnan(rows["alpha"].standard_error)
+    assert {rows[n].flag for n in ("alpha", "gamma")} == {"given rotation at its bound"} and rows["beta"].flag == ""
     near = fit.model.start_at(rotation=0.97)
     loose = MaximumLikelihood(starts=1, warm=True).fit(near, percent(returns))
     assert fit.log_likelihood > loose.log_likelihood - 0.01
+
+
+def test_a_missing_step_is_no_obstacle_to_any_shipped_model(series):
+    holes = series[:700].copy()
+    holes[[20, 300, 301]] = np.nan
+    for build in (models.default, models.shock_gate, models.tarch_t):
+        fit = MaximumLikelihood(starts=1, profile_bounds=False).fit(build(), percent(holes))
+        assert fit.rows == 697 and all(np.isfinite(e.standard_error) for e in fit.estimates() if not e.flag)
+
+
+def test_the_table_renders_as_html_and_latex_with_rows_and_likelihood(garch_fit):
+    summary = garch_fit.summary()
+    for text in (str(summary), summary.html(), summary.latex()):
+        assert str(garch_fit.rows) in text and f"{garch_fit.log_likelihood:.3f}" in text
+        for e in garch_fit.estimates():
+            assert e.name in text or e.symbol in text
+    assert summary.latex().count("\\begin{") == summary.latex().count("\\end{") > 0
+    assert summary.html().count("<tr>") == summary.html().count("</tr>") > len(garch_fit.estimates())
 
 
 def test_closed_form_forecasts_equal_simulated_paths(cell_fit, garch_fit):

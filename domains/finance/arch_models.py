@@ -175,7 +175,7 @@ class FittedArch(FittedPredictor):
         shapes = {p.name: float(v) for p, v in zip(self.predictor.density.parameters, shape, strict=True)}
         return Distribution(self.predictor.density, {"location": np.full(len(rows), mean / PERCENT[self.unit]), "scale": scale, **shapes})
 
-    def predict(self, horizon: int, draws: int = 5000, seed: int = 0) -> PathForecast:
+    def predict(self, horizon: int, draws: int = 5000, seed: int = 0, known: Mapping[str, np.ndarray] | None = None) -> PathForecast:
         """Paths simulated by arch; variances by its formula for GARCH and GJR, else the mean over the paths of each step's variance.
 
         EGARCH with Student t has no finite variance beyond the next step (the mean of exp |z| does not exist; Nelson 1991): there the

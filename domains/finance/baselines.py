@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -60,7 +61,7 @@ class FittedAutoregression(FittedPredictor):
         scale = np.sqrt(self._variance(self._joined(rows))[:-1])
         return Distribution(Gaussian(), {"location": np.full(len(rows), self.mean), "scale": scale})
 
-    def predict(self, horizon: int, draws: int = 5000, seed: int = 0) -> PathForecast:
+    def predict(self, horizon: int, draws: int = 5000, seed: int = 0, known: Mapping[str, np.ndarray] | None = None) -> PathForecast:
         """Simulated paths; the variance of a step is the mean over the paths of its conditional variance."""
         noise = np.random.default_rng(seed).standard_normal((draws, horizon))
         squares, variance, paths = np.tile(self.squares, (draws, 1)), np.empty(horizon), np.empty((draws, horizon))

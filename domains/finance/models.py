@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seqsci.cells.volatility import Variance, Volatility
+from seqsci.gates.driven import DrivenGate
 from seqsci.gates.shock import ShockGate
 from seqsci.model import Model
 from seqsci.observations.gaussian import Gaussian
@@ -23,6 +24,11 @@ def default_skewed() -> Model:
 def shock_gate() -> Model:
     """The default with the article's gate sigmoid(alpha - beta |shock|); shock_slope = 0 is the default, the sign of the slope is free."""
     return Model(Volatility(forget=ShockGate()), StudentT(), name="volatility cell, shock gate")
+
+
+def driven_gate() -> Model:
+    """The default with a gate that a Known sequence drives (a network on lagged covariates); zero drive is the default."""
+    return Model(Volatility(forget=DrivenGate()), StudentT(), name="volatility cell, driven gate")
 
 
 def shift_only() -> Model:
@@ -76,6 +82,7 @@ MODELS = {
     "default": default,
     "default_skewed": default_skewed,
     "shock_gate": shock_gate,
+    "driven_gate": driven_gate,
     "shift_only": shift_only,
     "tarch_t": tarch_t,
     "avgarch_t": avgarch_t,

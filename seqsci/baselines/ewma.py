@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,7 +53,7 @@ class FittedSmoothing(FittedPredictor):
         scale = np.sqrt(self.variances(values)[:-1])
         return Distribution(Gaussian(), {"location": np.full(len(rows), self.mean), "scale": scale})
 
-    def predict(self, horizon: int, draws: int = 5000, seed: int = 0) -> PathForecast:
+    def predict(self, horizon: int, draws: int = 5000, seed: int = 0, known: Mapping[str, np.ndarray] | None = None) -> PathForecast:
         noise = np.random.default_rng(seed).standard_normal((draws, horizon))
         paths, variance = np.empty((draws, horizon)), np.full(draws, self.variance)
         for step in range(horizon):

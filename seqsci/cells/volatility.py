@@ -16,12 +16,15 @@ from seqsci.errors import DataError, explain
 from seqsci.gates.base import Gate
 from seqsci.gates.constant import ConstantGate
 from seqsci.mechanism import Gated, Mechanism
-from seqsci.parameter import Derived, Outcome, Parameter, Presample, State
+from seqsci.parameter import Derived, Known, Outcome, Parameter, Presample, State
 
 TRADING_DAYS = 252
 LARGEST_TYPICAL_DECIMAL = 0.1
-SMALLEST_TYPICAL_PERCENT = 0.05
-"""Bounds on the mean absolute return of a step of a day: outside, the stated unit is taken for a mix-up."""
+SMALLEST_TYPICAL_PERCENT, LARGEST_TYPICAL_PERCENT = 0.05, 30.0
+"""Bounds on the mean absolute return of a step: outside, the stated unit is taken for a mix-up. The upper one of percent leaves room for
+months of a coin, as the length of a step is not known here; who reads with dates has limits that follow the step."""
+LARGEST_ONE_SIDED = {"decimal": 0.005, "percent": 0.5}
+"""Largest mean of returns that are all positive, by unit: above, they are taken for prices."""
 
 
 class VolatilityScale(ABC):
@@ -64,13 +67,18 @@ class Variance(VolatilityScale):
         return news**2
 
 
-def _growth(z: Expression, forget: Expression, persistence: Expression, rotation: Expression, shift: Expression, power: int) -> Expression:
-    """Factor A(z) by which the remembered quantity is multiplied at a standardised surprise z: c' = A(z) c + intercept."""
+def _news(z: Expression, rotation: Expression, shift: Expression, power: int) -> Expression:
+    """Weighted size of the news at a standardised surprise z, in units of the remembered quantity."""
     news = z - shift
     size = absolute(news) if power == 1 else news**2
     norm = sqrt(1 + shift**2) if power == 1 else 1 + shift**2
-    tilt = where(news < 0, 1 + rotation, 1 - rotation)
-    return persistence * (forget(shock=absolute(z)) + (1 - forget(shock=absolute(z))) * tilt * size / norm)
+    return where(news < 0, 1 + rotation, 1 - rotation) * size / norm
+
+
+def _growth(z: Expression, forget: Expression, persistence: Expression, rotation: Expression, shift: Expression, power: int) -> Expression:
+    """Factor A(z) by which the remembered quantity is multiplied at a standardised surprise z: c' = A(z) c + intercept."""
+    kept = forget(shock=absolute(z))
+    return persistence * (kept + (1 - kept) * _news(z, rotation, shift, power))
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,11 @@ class Volatility(Mechanism):
     outcomes = (Outcome("log_return", symbol="r", units=("decimal", "percent")),)
     presamples = (Presample("backcast"),)
     references = ("10.1016/0304-405X(94)00821-H", "10.1016/0304-4076(86)90063-1")
+
+    @property
+    def known(self) -> tuple[Known, ...]:  # type: ignore[override]
+        """What drives the gate."""
+        return self.forget.known
 
     @functools.cached_property
     def own_parameters(self) -> tuple[Parameter, ...]:  # type: ignore[override]
@@ -186,7 +199,11 @@ class Volatility(Mechanism):
         expected: Expression,
     ) -> Expression:
         """The expected update: a missing return moves volatility as an average one would."""
-        growth = expected(lambda z: _growth(z, forget, persistence, rotation, shift, self.scale.power))
+        if self.known:  # a driven gate varies over time and ignores the shock, so it stays outside of the mean
+            kept = forget(shock=0)
+            growth = persistence * (kept + (1 - kept) * expected(lambda z: _news(z, rotation, shift, self.scale.power)))
+        else:
+            growth = expected(lambda z: _growth(z, forget, persistence, rotation, shift, self.scale.power))
         return growth * remembered + intercept
 
     def growth_moment(
@@ -230,8 +247,10 @@ class Volatility(Mechanism):
         second = self.growth_moment(2, forget, persistence, rotation, shift, expected)
         return sqrt(TRADING_DAYS * (intercept**2 + 2 * intercept * first * level) / (1 - second))
 
-    def forecast_moments(self, state: np.ndarray, bound: Mapping[str, Any], horizon: int) -> tuple[np.ndarray, np.ndarray]:
-        """Exact moments: with c' = A(z) c + intercept and independent z, E c and E c^2 follow linear recursions."""
+    def forecast_moments(self, state: np.ndarray, bound: Mapping[str, Any], horizon: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """Exact moments: with c' = A(z) c + intercept and independent z, E c and E c^2 follow linear recursions; None for a driven gate."""
+        if self.known:
+            return None
         named = {n: bound[n] for n in ("forget", "persistence", "rotation", "shift", "expected")}
         one, two = float(self.growth_moment(1, **named)), float(self.growth_moment(2, **named))
         inflow, first, second = float(bound["intercept"]), float(state[0]), float(state[0]) ** 2
@@ -244,6 +263,15 @@ class Volatility(Mechanism):
     def check(self, outcome: Mapping[str, np.ndarray], unit: str) -> None:
         """Refuse returns whose typical size contradicts their stated unit."""
         typical = float(np.mean(np.abs(outcome["log_return"]))) if len(outcome["log_return"]) else 0.0
+        if typical > LARGEST_ONE_SIDED.get(unit, np.inf) and outcome["log_return"].min() > 0:
+            raise DataError(
+                explain(
+                    "all values are > 0 and large: are these prices?",
+                    f"{len(outcome['log_return'])} values stated as {unit} returns, mean {typical:.3g}",
+                    "log-returns, which have both signs",
+                    "pass np.diff(np.log(prices)) with unit='decimal', or read the prices with kind='prices'",
+                )
+            )
         if unit == "decimal" and typical > LARGEST_TYPICAL_DECIMAL:
             raise DataError(
                 explain(
@@ -251,6 +279,15 @@ class Volatility(Mechanism):
                     f"mean |return| = {typical:.3g}",
                     f"below {LARGEST_TYPICAL_DECIMAL}",
                     "pass unit='percent', or divide by 100",
+                )
+            )
+        if unit == "percent" and typical > LARGEST_TYPICAL_PERCENT:
+            raise DataError(
+                explain(
+                    "returns stated as percent look like basis points or prices",
+                    f"mean |return| = {typical:.3g}",
+                    f"below {LARGEST_TYPICAL_PERCENT}",
+                    "divide basis points by 100; pass log-returns of prices",
                 )
             )
         if unit == "percent" and 0 < typical < SMALLEST_TYPICAL_PERCENT:

@@ -91,6 +91,8 @@ def kinks(
         elif not boundary.free_symbols & set(live) or any(sp.expand(boundary - b) == 0 or sp.expand(boundary + b) == 0 for b in seen):
             continue
         seen.append(boundary)
+        if not boundary.free_symbols <= set(point):  # inside a mean over the outcome: smoothed by it
+            continue
         if not isinstance(boundary, sp.Expr) or _jumps(expressions, boundary, live, point):
             found.append(boundary)
     return tuple(found)

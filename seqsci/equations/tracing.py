@@ -46,6 +46,7 @@ class BoundGate:
 
     gate: Gate
     parameters: Mapping[str, Expression]
+    known: Mapping[str, Expression]
 
     def __call__(self, **signals: Expression) -> Expression:
         missing = [s for s in self.gate.signals if s not in signals]
@@ -53,7 +54,8 @@ class BoundGate:
             raise EquationError(
                 f"{type(self.gate).__name__} needs the signal {missing}\n  got:      {sorted(signals)}\n  fix:      pass it by keyword"
             )
-        return self.gate.opening(signals, {p.name: self.parameters[p.name] for p in self.gate.parameters})
+        driven = {k.name: self.known.get(k.name, 0.0) for k in self.gate.known}
+        return self.gate.opening({**signals, **driven}, {p.name: self.parameters[p.name] for p in self.gate.parameters})
 
 
 @dataclass(frozen=True)
@@ -118,11 +120,11 @@ class Equations:
                 f"a name is declared twice\n  got:      {twice}\n  expected: one declaration a name\n  fix:      rename one of them"
             )
 
-    def bound(self, parameters: Mapping[str, Expression]) -> dict[str, Any]:
-        """Parameters, gates and `Expectation` by name, as equations bind them."""
+    def bound(self, parameters: Mapping[str, Expression], known: Mapping[str, Expression] | None = None) -> dict[str, Any]:
+        """Parameters, known values, gates and `Expectation` by name, as equations bind them; a gate's drive is 0 where nothing is known."""
         shape = {p.name: parameters[p.name] for p in self.observation.parameters}
-        gates = {name: BoundGate(gate, parameters) for name, gate in self.mechanism.gates.items()}
-        return {**parameters, **gates, "expected": Expectation(self.observation, shape)}
+        gates = {name: BoundGate(gate, parameters, known or {}) for name, gate in self.mechanism.gates.items()}
+        return {**parameters, **(known or {}), **gates, "expected": Expectation(self.observation, shape)}
 
     def _states(self, result: Any, label: str) -> tuple[Any, ...]:
         values = result if isinstance(result, tuple) else (result,)
@@ -141,14 +143,14 @@ class Equations:
         self, parameters: Mapping[str, Expression], known: Mapping[str, Expression], presample: Mapping[str, Expression]
     ) -> tuple[Expression, ...]:
         """States before the first step of a unit."""
-        values = {**self.bound(parameters), **known, **presample}
+        values = {**self.bound(parameters, known), **presample}
         return self._states(bind(self.mechanism.start, values, f"{type(self.mechanism).__name__}.start"), "start")
 
     def read(
         self, parameters: Mapping[str, Expression], states: Mapping[str, Expression], known: Mapping[str, Expression]
     ) -> dict[str, Expression]:
         """The observation's arguments, before the outcome."""
-        reads = bind(self.mechanism.read, {**self.bound(parameters), **states, **known}, f"{type(self.mechanism).__name__}.read")
+        reads = bind(self.mechanism.read, {**self.bound(parameters, known), **states}, f"{type(self.mechanism).__name__}.read")
         missing = [a for a in self.observation.arguments if a not in reads]
         if missing:
             raise EquationError(
@@ -174,7 +176,7 @@ class Equations:
         reads: Mapping[str, Expression],
     ) -> StepResult:
         """States after the outcome, with the gates where the mechanism is gated."""
-        values = {**reads, **self.bound(parameters), **states, **known, **outcome}
+        values = {**reads, **self.bound(parameters, known), **states, **outcome}
         results = self._states(bind(self.mechanism.update, values, f"{type(self.mechanism).__name__}.update"), "update")
         gates = tuple(r if isinstance(r, Gated) else None for r in results)
         new = tuple(r.next(states[name]) if isinstance(r, Gated) else r for name, r in zip(self.state_names, results, strict=True))
@@ -190,7 +192,7 @@ class Equations:
         """States after a missing step."""
         if self.mechanism.unobserved is None:
             return tuple(states[name] for name in self.state_names)
-        values = {**reads, **self.bound(parameters), **states, **known}
+        values = {**reads, **self.bound(parameters, known), **states}
         results = self._states(bind(self.mechanism.unobserved, values, f"{type(self.mechanism).__name__}.unobserved"), "unobserved")
         return tuple(r.next(states[n]) if isinstance(r, Gated) else r for n, r in zip(self.state_names, results, strict=True))
 

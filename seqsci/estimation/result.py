@@ -42,6 +42,13 @@ class Provenance:
         return cls(covariance, evaluations, seconds, kinked, seqsci.__version__)
 
 
+def _inwards(parameter: Parameter, bound: float) -> float:
+    """A value a little inside of a bound."""
+    low, high = parameter.constraint.bounds
+    step = 1e-4 * (high - low if math.isfinite(high - low) else max(abs(bound), 1.0))
+    return bound + step if bound <= low else bound - step
+
+
 @dataclass(frozen=True, eq=False)
 class Fit:
     """Estimates of one model on one set of sequences. It holds data only: no estimator, no way back up.
@@ -188,7 +195,10 @@ class Fit:
         return tuple(rows)
 
     def derived(self, level: float = 0.95) -> tuple[Estimate, ...]:
-        """Derived quantities; standard errors by the delta method on the raw scale, intervals on each quantity's own scale."""
+        """Derived quantities; standard errors by the delta method on the raw scale, intervals on each quantity's own scale.
+
+        One that depends on a parameter at its bound is flagged: its error takes the bound as given.
+        """
         here, k = self.model.derived_values, len(self._raw)
         gradient = {d.name: np.zeros(k) for d in self.model.derived}
         deviations = np.sqrt(np.maximum(np.diag(self.covariance_raw), 0.0))
@@ -198,19 +208,25 @@ class Fit:
             sides = [self.model.start_at(**{name: float(table[name].constraint.forward(r + s * h))}).derived_values for s in (1, -1)]
             for d in self.model.derived:
                 gradient[d.name][i] = (sides[0][d.name] - sides[1][d.name]) / (2 * h)
-        return tuple(self._derived_row(d, here[d.name], gradient[d.name], level) for d in self.model.derived)
+        given = {d.name: "" for d in self.model.derived}
+        for name in self.at_bound:
+            inside = self.model.start_at(**{name: _inwards(table[name], self.value[name])}).derived_values
+            given |= {n: f"given {name} at its bound" for n, v in inside.items() if not math.isclose(v, here[n], rel_tol=1e-9)}
+        return tuple(self._derived_row(d, here[d.name], gradient[d.name], level, given[d.name]) for d in self.model.derived)
 
-    def _derived_row(self, d: Derived, value: float, gradient: Array, level: float) -> Estimate:
+    def _derived_row(self, d: Derived, value: float, gradient: Array, level: float, flag: str) -> Estimate:
         se = math.sqrt(max(float(gradient @ self.covariance_raw @ gradient), 0.0)) if len(gradient) else math.nan
         low, high = d.constraint.bounds
         if not math.isfinite(value) or not low < value < high:
             return Estimate(
                 d.name, d.symbol, value, math.nan, math.nan, math.nan, self._unit(d), d.reading, "outside its range: no finite value"
             )
+        if flag and se == 0:  # it follows from the bound alone
+            return Estimate(d.name, d.symbol, value, math.nan, math.nan, math.nan, self._unit(d), d.reading, flag)
         raw = d.constraint.inverse(value)
         slope = math.exp(float(d.constraint.log_jacobian(raw)))
         ends = self._interval(raw, se / slope, d, level)
-        return Estimate(d.name, d.symbol, value, se, *ends, self._unit(d), d.reading, "")
+        return Estimate(d.name, d.symbol, value, se, *ends, self._unit(d), d.reading, flag)
 
     def standard_error(self, name: str) -> float:
         """Standard error of one parameter or derived quantity."""
@@ -239,7 +255,7 @@ class Fit:
         facts = (
             f"{self.rows} rows of {self.outcome} [{self.unit}]{span}",
             f"log-likelihood {self.log_likelihood:.3f}   AIC {self.aic:.2f}   BIC {self.bic:.2f}   parameters {self.parameter_count}",
-            f"standard errors: {self.provenance.covariance}; intervals: {level:.0%}, built on the unconstrained scale",
+            f"standard errors: {self.provenance.covariance}; intervals: {level:.0%}, Wald on the unconstrained scale, or (profile) likelihood",
         )
         return Summary(self.model.name, facts, self.estimates(level), self.derived(level), level)
 
@@ -266,11 +282,14 @@ class Fit:
         )
         return replace(self, sequences=again, seen=self.seen or len(old))
 
-    def predict(self, horizon: int, draws: int = 5000, seed: int = 0) -> PathForecast:
-        """The next ``horizon`` steps: simulated paths, moments in closed form where the mechanism has one; estimates taken as known."""
+    def predict(self, horizon: int, draws: int = 5000, seed: int = 0, known: Mapping[str, Array] | None = None) -> PathForecast:
+        """The next ``horizon`` steps: simulated paths, moments in closed form where the mechanism has one; estimates taken as known.
+
+        ``known`` holds (horizon,) future values of the mechanism's known sequences, by name.
+        """
         from seqsci.forecast import forecast
 
-        return forecast(self.model, self.last_state, horizon, draws, seed)
+        return forecast(self.model, self.last_state, horizon, draws, seed, known)
 
     def simulate(self, rows: int, seed: int) -> Sequences:
         """Sequences drawn from the fitted model."""

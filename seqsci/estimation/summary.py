@@ -74,11 +74,18 @@ class Summary:
     _repr_html_ = html
 
     def latex(self) -> str:
-        """A booktabs table."""
+        """A booktabs table with the facts of the fit below it."""
         body = []
         for e in (*self.estimates, *self.derived):
             span = e.flag if math.isnan(e.low) else f"[{number(e.low)}, {number(e.high)}] {e.flag}".rstrip()
-            unit, reading = (t.replace("^", r"\textasciicircum{}").replace("%", r"\%").replace("_", r"\_") for t in (e.unit, e.reading))
-            body.append(rf"${e.symbol}$ & {number(e.value)} & {number(e.standard_error)} & {span} & {unit} & {reading} \\")
+            body.append(
+                rf"${e.symbol}$ & {number(e.value)} & {number(e.standard_error)} & {_escaped(span)} & {_escaped(e.unit)} & {_escaped(e.reading)} \\"
+            )
         head = r"symbol & estimate & std.\ error & interval & unit & reading \\"
-        return "\n".join([r"\begin{tabular}{lrrlll}", r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}"])
+        notes = [rf"\multicolumn{{6}}{{l}}{{{_escaped(fact)}}} \\" for fact in (self.title, *self.facts)]
+        table = [r"\begin{tabular}{lrrlll}", r"\toprule", head, r"\midrule", *body, r"\midrule", *notes, r"\bottomrule", r"\end{tabular}"]
+        return "\n".join(table)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("^", r"\textasciicircum{}").replace("%", r"\%").replace("_", r"\_").replace("&", r"\&")

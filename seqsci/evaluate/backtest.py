@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from seqsci.errors import DataError, explain
+from seqsci.errors import DataError, SeqsciError, explain
 from seqsci.predictor import FittedPredictor, Predictor
 from seqsci.sequences import Sequences
 
@@ -73,6 +73,7 @@ class Backtest:
         y: (rows,) outcomes; index: their labels; center: mean outcome of the first training window.
         factor: multiplies the outcome to give percent (100 for decimal data).
         paths: by predictor name.
+        skipped: predictors that could not be run on these rows (not the first one, whose errors are raised), with the reason.
     """
 
     protocol: Protocol
@@ -81,6 +82,7 @@ class Backtest:
     center: float
     factor: float
     paths: Mapping[str, Path]
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
 
 def backtest(
@@ -91,7 +93,10 @@ def backtest(
     levels: tuple[float, ...] = (0.01, 0.05),
     progress: Callable[[str], None] | None = None,
 ) -> Backtest:
-    """Run every predictor through the protocol. A forecast of row t uses parameters fitted before its last refit and rows before t."""
+    """Run every predictor through the protocol. A forecast of row t uses parameters fitted before its last refit and rows before t.
+
+    Missing outcomes are not scored. A predictor other than the first that refuses the data is left out, with its reason.
+    """
     if protocol.last > len(sequences):
         raise DataError(
             explain("the backtest reaches past the data", f"last = {protocol.last}", f"at most {len(sequences)} rows", "shorten the window")
@@ -100,25 +105,27 @@ def backtest(
     if len(set(names)) < len(names):
         raise DataError(explain("two predictors have the same name", names, "distinct names", "rename one: model.named('...')"))
     y = sequences.column(outcome)
-    scored = y[protocol.first : protocol.last]
-    if np.isnan(scored).any():
-        raise DataError(
-            explain(
-                "missing outcomes in the test window", f"{int(np.isnan(scored).sum())} NaN", "observed rows", "score a window without gaps"
-            )
-        )
+    seen = np.asarray(sequences.observed[protocol.first : protocol.last], bool) & ~np.isnan(y[protocol.first : protocol.last])
+    if not seen.any():
+        raise DataError(explain("no outcome in the test window", f"{len(seen)} missing rows", "observed rows", "choose another window"))
     start = 0 if protocol.window is None else max(0, protocol.first - protocol.window)
     factor = 100.0 if sequences.measure.get(outcome) == "decimal" else 1.0
-    paths = {}
+    paths, skipped = {}, {}
     for predictor in predictors:
         if progress is not None:
             progress(predictor.name)
-        paths[predictor.name] = _run(predictor, sequences, outcome, protocol, levels)
-    index = None if sequences.index is None else sequences.index[protocol.first : protocol.last]
-    return Backtest(protocol, scored, index, float(np.nanmean(y[start : protocol.first])), factor, paths)
+        try:
+            paths[predictor.name] = _run(predictor, sequences, outcome, protocol, levels, seen)
+        except SeqsciError as error:
+            if predictor is predictors[0]:
+                raise
+            skipped[predictor.name] = str(error).splitlines()[0]
+    index = None if sequences.index is None else sequences.index[protocol.first : protocol.last][seen]
+    center = float(np.nanmean(y[start : protocol.first]))
+    return Backtest(protocol, y[protocol.first : protocol.last][seen], index, center, factor, paths, skipped)
 
 
-def _run(predictor: Predictor, sequences: Sequences, outcome: str, protocol: Protocol, levels: tuple[float, ...]) -> Path:
+def _run(predictor: Predictor, sequences: Sequences, outcome: str, protocol: Protocol, levels: tuple[float, ...], seen: Array) -> Path:
     import time
 
     clock = time.perf_counter()
@@ -132,8 +139,9 @@ def _run(predictor: Predictor, sequences: Sequences, outcome: str, protocol: Pro
         rows = stop - origin
         distribution = fitted.predict_rows(sequences.rows(origin, stop))
         here = y[origin:stop]
+        kept = seen[origin - protocol.first : stop - protocol.first]
         below = [here < distribution.quantile(level) for level in levels]
-        columns = (distribution.mean, distribution.variance, distribution.log_density(here), *below)
-        parts.append(tuple(np.broadcast_to(c, (rows,)) for c in columns))
+        columns = (distribution.mean, distribution.variance, distribution.log_density(np.where(kept, here, 0.0)), *below)
+        parts.append(tuple(np.broadcast_to(c, (rows,))[kept] for c in columns))
     mean, variance, density, *flags = (np.concatenate(c) for c in zip(*parts, strict=True))
     return Path(predictor.name, mean, variance, density, dict(zip(levels, flags, strict=True)), time.perf_counter() - clock)

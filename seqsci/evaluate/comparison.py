@@ -11,7 +11,8 @@ from seqsci.evaluate.backtest import Backtest
 
 SIGNIFICANT = 0.05
 """Level of the Diebold-Mariano test at which a difference is called one."""
-SHOWN = ("QLIKE", "NLL", "RV-QLIKE")
+EQUAL = 5e-5
+"""Differences whose interval prints as 0.0000 are called equal: two optimisers at one maximum differ by less."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,21 @@ class Difference:
     p_value: float
 
     @property
+    def equal(self) -> bool:
+        """Whether the forecasts are the same for all that can be read off four decimals."""
+        return max(abs(self.low), abs(self.high), abs(self.mean)) < EQUAL
+
+    @property
+    def significant(self) -> bool:
+        """Whether the Diebold-Mariano test calls it a difference."""
+        return self.p_value < SIGNIFICANT and not self.equal
+
+    @property
     def verdict(self) -> str:
         """In words, at the 5 % level of the Diebold-Mariano test."""
-        if self.p_value >= SIGNIFICANT:
+        if self.equal:
+            return "equal to four decimals"
+        if not self.significant:
             return "no significant difference"
         return "we are better" if self.mean < 0 else "WE ARE WORSE"
 
@@ -72,8 +85,8 @@ class Comparison:
 
 
 def significantly(differences: Sequence[Difference], test: Callable[[Difference], bool]) -> list[Difference]:
-    """The significant differences (p < .05) that satisfy a test."""
-    return [d for d in differences if d.p_value < SIGNIFICANT and test(d)]
+    """The significant differences that satisfy a test."""
+    return [d for d in differences if d.significant and test(d)]
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
@@ -88,10 +101,9 @@ def _p(value: float) -> str:
 
 def verdict(comparison: Comparison) -> str:
     """One paragraph that says who wins, also when we lose or tie."""
-    shown = [d for d in comparison.differences if d.score in SHOWN]
-    worse = significantly(shown, lambda d: d.mean > 0)
-    better = significantly(shown, lambda d: d.mean < 0)
-    tied = [d for d in shown if d not in worse and d not in better]
+    worse = significantly(comparison.differences, lambda d: d.mean > 0)
+    better = significantly(comparison.differences, lambda d: d.mean < 0)
+    tied = [d for d in comparison.differences if d not in worse and d not in better]
 
     def names(group: list[Difference]) -> str:
         return ", ".join(f"{d.baseline} ({d.score})" for d in group) or "none"
@@ -110,6 +122,7 @@ def heading(comparison: Comparison) -> list[str]:
         f"Held-out comparison on {protocol.name} ({protocol.label} data): {len(test.y)} one-step-ahead forecasts{span}",
         f"refit every {protocol.refit} rows, {window}, the same dates for all; {comparison.tried} models were tried on this window",
         *([comparison.note] if comparison.note else []),
+        *(f"not compared: {name}: {reason}" for name, reason in test.skipped.items()),
     ]
 
 

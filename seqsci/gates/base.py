@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from seqsci.equations.vocabulary import Expression
-from seqsci.parameter import Parameter
+from seqsci.parameter import Known, Parameter
 
 
 class Gate(ABC):
@@ -17,6 +17,8 @@ class Gate(ABC):
     """
 
     signals: ClassVar[tuple[str, ...]] = ()
+    known: ClassVar[tuple[Known, ...]] = ()
+    """Known sequences that the gate reads by itself, beside its signals; zero where quantities are derived from parameters alone."""
 
     @property
     @abstractmethod

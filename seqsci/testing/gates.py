@@ -17,6 +17,7 @@ from seqsci.testing.requirement import require, require_equal, require_pickles
 from seqsci.testing.traced import evaluate
 
 EXTREME_SIZES = (0.0, 1e-9, 0.5, 1.0, 30.0, 1e6, 1e12)
+EXTREME_KNOWN = (-1e12, -30.0, -0.5, 0.0, 0.5, 30.0, 1e12)
 RAW = (-20.0, -5.0, -1.0, 0.0, 1.0, 5.0, 20.0)
 DEEP = 12.0
 
@@ -61,7 +62,8 @@ def check_gate(gate: Gate, signals: Mapping[str, Sequence[float]] | None = None)
     Laws: it pickles; its parameters round-trip; at extreme signals and parameters its opening lies in [0, 1], is the same number on
     floats, torch and SymPy, and has finite derivatives.
 
-    ``signals`` holds admissible extremes by the name of the signal; a signal that is not in it is a size or a time, 0 to 1e12.
+    ``signals`` holds admissible extremes by the name of the signal; a signal that is not in it is a size or a time, 0 to 1e12; a known
+    sequence of the gate runs from -1e12 to 1e12.
 
     >>> from seqsci.gates.elapsed import ElapsedGate
     >>> check_gate(ElapsedGate())
@@ -71,10 +73,11 @@ def check_gate(gate: Gate, signals: Mapping[str, Sequence[float]] | None = None)
     for parameter in gate.parameters:
         check_parameter(parameter)
     extremes = {s: tuple((signals or {}).get(s, EXTREME_SIZES)) for s in gate.signals}
-    named = symbols([*gate.signals, *(p.name for p in gate.parameters)])
+    extremes |= {k.name: tuple((signals or {}).get(k.name, EXTREME_KNOWN)) for k in gate.known}
+    named = symbols([*extremes, *(p.name for p in gate.parameters)])
     label = type(gate).__name__
     try:
-        traced = gate.opening({s: named[s] for s in gate.signals}, {p.name: named[p.name] for p in gate.parameters})
+        traced = gate.opening({s: named[s] for s in extremes}, {p.name: named[p.name] for p in gate.parameters})
     except KeyError as error:
         raise AssertionError(f"{label} asks for {error}, which is neither a signal nor a parameter that it declares") from error
     for at in itertools.product(*extremes.values()):

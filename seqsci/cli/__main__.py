@@ -1,0 +1,5 @@
+"""python -m seqsci.cli."""
+
+from seqsci.cli import main
+
+main()

@@ -1,0 +1,102 @@
+"""seqsci compare: the held-out comparison of one run, or a table of several runs."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seqsci.evaluate.comparison import Comparison
+
+HELP = "held-out comparison of a run, or a table of several runs"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("run", metavar="RUN", nargs="+", help="folder of a run; several are put in one table")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Compare one run with its baselines, or several runs with each other."""
+    if len(arguments.run) == 1:
+        one(arguments.run[0])
+    else:
+        print(several(arguments.run))
+
+
+def one(name: str) -> None:
+    """Recompute the held-out comparison of a run's own configuration on the rows that it holds; print it and write it into the run."""
+    from seqsci.cli.configured import config_of, fit_of
+    from seqsci.frames import to_sequences
+    from seqsci.study import compare_fit, load
+
+    folder, fitted = fit_of(name)
+    study = load(config_of(folder))
+    now = replace(fitted, sequences=to_sequences(study.model, study.frame), seen=0)
+    if now.data_hash != fitted.data_hash:
+        print("seqsci: the data have changed since the fit; the rows that the run holds are compared", file=sys.stderr)
+
+    def tell(baseline: str) -> None:
+        print(f"seqsci: backtest of {baseline}", file=sys.stderr, flush=True)
+
+    rules = (study.test_share, study.refit, study.label, study.restriction, study.tried_before)
+    comparison = compare_fit(fitted, study.baselines, *rules, progress=tell)
+    print(comparison)
+    write(folder, comparison)
+    print(f"\nscores.csv, differences.csv and comparison.txt written to {folder}")
+
+
+def write(folder: Path, comparison: Comparison) -> None:
+    """The three files of a comparison, as `seqsci.rundir.write` has them."""
+
+    def rows(name: str, head: Sequence[str], things: Iterable[Any]) -> None:
+        with (folder / name).open("w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(head)
+            writer.writerows([getattr(t, f) for f in head] for t in things)
+
+    rows("scores.csv", tuple(vars(comparison.scores[0])), comparison.scores)
+    rows("differences.csv", ("score", "baseline", "mean", "low", "high", "p_value", "verdict"), comparison.differences)
+    (folder / "comparison.txt").write_text(f"{comparison}\n")
+
+
+def several(names: Sequence[str]) -> str:
+    """Likelihood, criteria, rows, data hash and held-out scores of several runs; says where they are not comparable."""
+    from seqsci.cli.configured import fit_of
+
+    table, hashes, windows = [], set(), set()
+    for name in names:
+        folder, fit = fit_of(name)
+        score, window = _scores(folder)
+        hashes.add(fit.data_hash)
+        windows |= {window} - {""}
+        facts = (f"{fit.log_likelihood:.3f}", str(fit.parameter_count), f"{fit.aic:.2f}", f"{fit.bic:.2f}", str(fit.rows), fit.data_hash)
+        table.append([folder.name, fit.model.name, *facts, *score])
+    head = ["run", "model", "log-lik.", "k", "AIC", "BIC", "rows", "data", "QLIKE", "NLL"]
+    widths = [max(len(r[i]) for r in (head, *table)) for i in range(len(head))]
+    lines = ["  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True))) for r in (head, *table)]
+    notes = [
+        "NOT COMPARABLE: the data differ (see the column data), so likelihood, AIC and BIC of these runs cannot be set beside each other"
+        if len(hashes) > 1
+        else "the same data: likelihood, AIC and BIC can be compared",
+        *(["held-out scores: NOT on the same rows: " + " | ".join(sorted(windows))] if len(windows) > 1 else []),
+        *([f"held-out scores: {next(iter(windows))}"] if len(windows) == 1 else []),
+        *(["no held-out scores (-): seqsci compare RUN computes them"] if any(r[-1] == "-" for r in table) else []),
+        *(["held-out scores are context; a claim needs the paired differences of one comparison"] if windows else []),
+    ]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], "", *notes])
+
+
+def _scores(folder: Path) -> tuple[list[str], str]:
+    """QLIKE and NLL of the run's own model, and what they were computed on; dashes where there is no comparison."""
+    try:
+        with (folder / "scores.csv").open(newline="") as stream:
+            ours = next(csv.DictReader(stream))
+        return [f"{float(ours[n]):.4f}" for n in ("qlike", "nll")], (folder / "comparison.txt").read_text().splitlines()[0]
+    except (OSError, StopIteration, KeyError, ValueError, IndexError):
+        return ["-", "-"], ""
