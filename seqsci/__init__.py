@@ -100,7 +100,12 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'seqsci' has no attribute {name!r}")
     module, _, attribute = _HOMES[name].partition(":")
-    value = getattr(importlib.import_module(f"seqsci.{module}"), attribute or name)
+    try:
+        value = getattr(importlib.import_module(f"seqsci.{module}"), attribute or name)
+    except ModuleNotFoundError as error:
+        from seqsci.errors import missing_extra
+
+        raise missing_extra(error, f"seqsci.{name}") or error from error
     globals()[name] = value
     return value
 

@@ -193,28 +193,75 @@ class Cell(nn.Module):
         return self.forward({n: v[:, None] for n, v in known.items()}, {n: v[:, None] for n, v in outcome.items()}, state)
 
 
+def parameter_groups(
+    module: nn.Module, weight_decay: float, learning_rate: float, scientific_learning_rate: float | None = None
+) -> list[dict[str, Any]]:
+    """Optimiser groups that keep weight decay off scientific parameters (and off biases and other vectors).
+
+    A decay pulls a raw parameter to 0, which is the middle of its admissible set: a half-life would drift without any evidence.
+
+    >>> from seqsci.cells.volatility import Volatility
+    >>> from seqsci.observations.gaussian import Gaussian
+    >>> [g["weight_decay"] for g in parameter_groups(Cell(Model(Volatility(), Gaussian())), 0.1, 1e-3)]
+    [0.0]
+    """
+    scientific: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
+    decayed: list[nn.Parameter] = []
+    for p in module.parameters():
+        if p.requires_grad:
+            (scientific if getattr(p, "no_weight_decay", False) else decayed if p.ndim > 1 else plain).append(p)
+    groups = (
+        {"params": scientific, "weight_decay": 0.0, "lr": learning_rate if scientific_learning_rate is None else scientific_learning_rate},
+        {"params": plain, "weight_decay": 0.0, "lr": learning_rate},
+        {"params": decayed, "weight_decay": weight_decay, "lr": learning_rate},
+    )
+    return [g for g in groups if g["params"]]
+
+
 class Drive(nn.Module, ABC):
-    """Abstract base: turns covariates (B, T, F) into named Known sequences (B, T); networks enter a mechanism here.
+    """Abstract base: turns known columns (B, T) by name into Known sequences (B, T) of a mechanism; networks enter a mechanism here.
 
     It is trained through the exact adjoint of the cell it feeds. No standard errors are claimed for its weights.
     """
 
     @abstractmethod
-    def forward(self, covariates: Tensor) -> dict[str, Tensor]:
-        """Known sequences by name."""
+    def forward(self, known: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Known sequences by name, float64."""
 
 
 class NetworkDrive(Drive):
-    """A two-layer tanh network from covariates to one Known sequence, zero at initialisation so that it starts as no drive."""
+    """``name_t = w2 tanh(W1 (x_t - center) / scale + b1) + b2``, zero at initialisation so that it starts as no drive.
 
-    def __init__(self, name: str, features: int, hidden: int = 16) -> None:
+    Args:
+        name: of the Known sequence that it feeds.
+        inputs: names of the known columns that it reads.
+        hidden: width of the hidden layer.
+    """
+
+    def __init__(self, name: str, inputs: tuple[str, ...], hidden: int = 16) -> None:
         super().__init__()
-        self.name = name
+        if not inputs or hidden < 1:
+            raise ParameterError(explain("a drive without inputs or units", (inputs, hidden), "at least one of each", "name known columns"))
+        self.name, self.inputs = name, tuple(inputs)
+        self.center = nn.Buffer(torch.zeros(len(inputs)))
+        self.scale = nn.Buffer(torch.ones(len(inputs)))
         last = nn.Linear(hidden, 1)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
-        self.layers = nn.Sequential(nn.Linear(features, hidden), nn.Tanh(), last)
+        self.layers = nn.Sequential(nn.Linear(len(inputs), hidden), nn.Tanh(), last)
 
-    def forward(self, covariates: Tensor) -> dict[str, Tensor]:
-        """Return ``{name: network(covariates)}`` in float64."""
-        return {self.name: self.layers(covariates).squeeze(-1).to(torch.float64)}
+    def standardise(self, known: Mapping[str, np.ndarray]) -> None:
+        """Set center and scale to mean and standard deviation of the inputs; pass training rows only."""
+        columns = np.column_stack([known[n] for n in self.inputs])
+        spread = columns.std(0)
+        self.center.copy_(torch.from_numpy(columns.mean(0)))
+        self.scale.copy_(torch.from_numpy(np.where(spread > 0, spread, 1.0)))
+
+    def forward(self, known: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return ``{name: network(inputs)}`` in float64."""
+        missing = [n for n in self.inputs if n not in known]
+        if missing:
+            raise DataError(explain("the drive lacks inputs", sorted(known), list(self.inputs), f"add the known columns {missing}"))
+        x = torch.stack([known[n] for n in self.inputs], -1).to(self.center.dtype)
+        return {self.name: self.layers((x - self.center) / self.scale).squeeze(-1).to(torch.float64)}

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+DISTRIBUTIONS = {"Bio": "biopython", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+"""Names of packages on the index, where they are not those of their modules."""
 
 
 class SeqsciError(Exception):
@@ -41,6 +45,23 @@ class MissingExtraError(SeqsciError, ImportError):
         super().__init__(f"{purpose} needs {package}, which is not installed: pip install 'seqsci[{extra}]'")
         self.package = package
         self.extra = extra
+
+
+def missing_extra(error: ModuleNotFoundError, purpose: str) -> MissingExtraError | None:
+    """The explained error for a failed import of a package that belongs to one of our extras, or None for any other module."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    module = (error.name or "").split(".")[0]
+    package = DISTRIBUTIONS.get(module, module.replace("_", "-"))
+    try:
+        lines = requires("seqsci") or []
+    except PackageNotFoundError:  # a source tree that was never installed
+        return None
+    for line in lines:  # such as: pandas>=2.2; extra == 'fit'
+        name, extra = re.match(r"[\w.-]+", line), re.search(r"extra == ['\"]([\w-]+)", line)
+        if name and extra and name[0].lower() == package and extra[1] not in ("all", "test", "docs", "lint"):
+            return MissingExtraError(package, extra[1], purpose)
+    return None
 
 
 def did_you_mean(got: str, known: Iterable[str]) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from seqsci.errors import ConfigError, MissingExtraError, did_you_mean, explain
+from seqsci.errors import ConfigError, MissingExtraError, did_you_mean, explain, missing_extra
 
 ENTRY_POINTS = "seqsci.domains"
+SECTIONS = ("data", "estimator", "comparison")
+"""Keys of a configuration that hold a mapping."""
 
 
 def manifests() -> dict[str, Any]:
@@ -74,6 +77,13 @@ def _parse(path: Path) -> dict[str, Any]:
                 "start from `seqsci show finance/returns`",
             )
         )
+    for key in SECTIONS:
+        if table.get(key, {}) is None:
+            table[key] = {}
+        elif not isinstance(table.get(key, {}), dict):
+            raise ConfigError(
+                explain(f"{path}: {key} is not a section", repr(table[key]), "keys with values", f"write `{key}:` and indent its keys")
+            )
     return table
 
 
@@ -84,12 +94,120 @@ def check_keys(got: Mapping[str, Any], known: tuple[str, ...], place: str) -> No
         raise ConfigError(explain(f"unknown key in {place}", ", ".join(faults), ", ".join(known), "correct or remove it"))
 
 
+@dataclass(frozen=True)
+class Section:
+    """Reads the values of one section by their type; text from the command line is converted, and null means the default.
+
+    Attributes:
+        place: the section in errors, e.g. ``"finance/sp500: estimator"``.
+        values: the section as read.
+        faults: every fault so far; sections of one configuration share the list.
+    """
+
+    place: str
+    values: Mapping[str, Any]
+    faults: list[str] = field(default_factory=list)
+
+    def _fault(self, key: str, expected: str) -> None:
+        self.faults.append(
+            explain(f"{self.place}.{key} is not valid", repr(self.values[key]), expected, f"correct {key}: in the configuration")
+        )
+
+    def _given(self, key: str) -> bool:
+        return self.values.get(key) is not None
+
+    def integer(self, key: str, default: int, least: int) -> int:
+        """A whole number of at least ``least``."""
+        if not self._given(key):
+            return default
+        try:
+            number = float("nan") if isinstance(self.values[key], bool) else float(self.values[key])
+        except (TypeError, ValueError):
+            number = float("nan")
+        if not (number >= least and number.is_integer()):
+            self._fault(key, f"a whole number, at least {least}")
+            return default
+        return int(number)
+
+    def number(self, key: str, default: float, least: float) -> float:
+        """A finite number of at least ``least``."""
+        if not self._given(key):
+            return default
+        try:
+            number = float("nan") if isinstance(self.values[key], bool) else float(self.values[key])
+        except (TypeError, ValueError):
+            number = float("nan")
+        if not least <= number < float("inf"):
+            self._fault(key, f"a number, at least {least:g}")
+            return default
+        return number
+
+    def share(self, key: str, default: float, zero: bool = False) -> float:
+        """A number between 0 and 1, neither included (0 is, where ``zero``)."""
+        if not self._given(key):
+            return default
+        try:
+            number = float(self.values[key])
+        except (TypeError, ValueError):
+            number = float("nan")
+        if not (0 < number < 1 or (zero and number == 0)):
+            self._fault(key, "a number between 0 and 1, such as 0.3" + (", or 0" if zero else ""))
+            return default
+        return number
+
+    def inner(self, key: str) -> Section | None:
+        """A section within this one, or None where there is none."""
+        if not self._given(key):
+            return None
+        if not isinstance(self.values[key], Mapping):
+            self._fault(key, "a mapping")
+            return None
+        return Section(f"{self.place}.{key}", self.values[key], self.faults)
+
+    def choice(self, key: str, default: str, among: Sequence[str]) -> str:
+        """One of a few words."""
+        if not self._given(key):
+            return default
+        if self.values[key] not in among:
+            self._fault(key, " or ".join(among) + did_you_mean(str(self.values[key]), among))
+            return default
+        return str(self.values[key])
+
+    def text(self, key: str) -> str | None:
+        """A text (a number counts as one: it may be the name of a column), or None."""
+        if not self._given(key):
+            return None
+        if isinstance(self.values[key], bool) or not isinstance(self.values[key], str | int | float):
+            self._fault(key, "a text")
+            return None
+        return str(self.values[key])
+
+    def names(self, key: str, default: Sequence[str]) -> list[str]:
+        """A list of names; an empty one is kept."""
+        if not self._given(key):
+            return list(default)
+        if not isinstance(self.values[key], list) or not all(isinstance(n, str) for n in self.values[key]):
+            self._fault(key, "a list of names, such as [A, B]")
+            return list(default)
+        return list(self.values[key])
+
+
+def refuse(faults: Sequence[str]) -> None:
+    """Raise one `ConfigError` with every fault, if there is any."""
+    if faults:
+        heading = f"{len(faults)} faults in the configuration:\n" if len(faults) > 1 else ""
+        raise ConfigError(heading + "\n".join(faults))
+
+
 def study_builder(domain: str) -> Any:
     """The function of a domain that turns a configuration into a `seqsci.study.Study`."""
-    known = manifests()
+    known, domain = manifests(), str(domain)
     if domain not in known:
         raise ConfigError(
             explain(f"no domain {domain!r}{did_you_mean(domain, known)}", domain, ", ".join(known), "set domain: in the configuration")
         )
     module, function = known[domain].STUDY.split(":")
-    return getattr(importlib.import_module(module), function)
+    try:
+        return getattr(importlib.import_module(module), function)
+    except ModuleNotFoundError as error:
+        raise missing_extra(error, f"A study of {domain}") or error from error

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seqsci.errors import ArtefactError, explain
+import seqsci
+from seqsci.errors import ArtefactError, MissingExtraError, explain
 from seqsci.estimation.artefact import save
 from seqsci.estimation.result import Fit
 from seqsci.evaluate.comparison import Comparison
+
+Array = np.ndarray
 
 
 def fresh(parent: str | Path, name: str) -> Path:
@@ -36,19 +41,58 @@ def fresh(parent: str | Path, name: str) -> Path:
 
 
 def _write(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    with path.open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(head)
-        writer.writerows(rows)
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    write_text(path, stream.getvalue())
 
 
-def write(folder: Path, config: dict[str, Any], fit: Fit, comparison: Comparison | None) -> None:
-    """Write config.yaml, model.json, parameters.csv, states.csv, summary.txt and, of the comparison, scores.csv and differences.csv."""
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        temporary.write_text(text)
+        os.replace(temporary, path)
+    except OSError as error:
+        fix = "choose another: --out DIR"
+        raise ArtefactError(explain(f"cannot write {path}", error.strerror, "a folder that can be written", fix)) from error
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write config.yaml and command.json: what was asked for, before anything is computed."""
     import yaml
 
-    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    save(fit, folder / "model.json")
-    (folder / "summary.txt").write_text(f"{fit.summary()}\n")
+    write_text(folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
+    write_text(folder / "command.json", json.dumps(made_by(), indent=1))
+
+
+def made_by(seed: int | None = None) -> dict[str, Any]:
+    """Command line, seed and versions."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in ("torch", "numpy", "numba", "scipy", "pandas", "pytorch-lightning"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    versions = {"seqsci": seqsci.__version__, **found}
+    return {"command": sys.argv, "python": sys.version.split()[0], "seed": seed, "versions": versions}
+
+
+def write_fit(folder: Path, fit: Fit, weights: Mapping[str, Array] | None = None, seed: int | None = None) -> None:
+    """Write model.json, model.safetensors, parameters.csv, states.csv and summary.txt.
+
+    model.safetensors holds the raw parameters under the names of `seqsci.Cell` (``cell.scientific.NAME.raw``) and, where a network drives
+    the model, its weights (``drive.*``).
+    """
+    save(fit, folder / "model.json", made_by(seed) | {"data_hash": fit.data_hash})
+    raw = {p.name: p.constraint.inverse(fit.value[p.name]) for p in fit.model.kernel_parameters if p.name not in fit.model.fixed}
+    tensors = {f"cell.scientific.{n}.raw": np.array(v, float) for n, v in raw.items()}
+    tensors |= {f"drive.{n}": v for n, v in (weights or {}).items()}
+    write_tensors(folder / "model.safetensors", tensors)
+    write_text(folder / "summary.txt", f"{fit.summary()}\n")
     fields = ("name", "symbol", "value", "standard_error", "low", "high", "unit", "flag", "reading")
     _write(folder / "parameters.csv", fields, [[getattr(e, f) for f in fields] for e in (*fit.estimates(), *fit.derived())])
     path, program = fit.path, fit.model.kernel().program
@@ -56,20 +100,62 @@ def write(folder: Path, config: dict[str, Any], fit: Fit, comparison: Comparison
         *(f"state_{s}" for s in program.states),
         *program.read_names,
         *("forget", "write", "candidate")[: path.gates.shape[1]],
+        *(k.name for k in fit.model.mechanism.known),
         "log_density",
     ]
-    index = fit.sequences.index if fit.sequences.index is not None else np.arange(fit.rows)
-    table = np.column_stack([path.states, path.reads, path.gates[:, :3], path.density])
+    index = fit.sequences.index if fit.sequences.index is not None else np.arange(len(fit.sequences))
+    known = [fit.sequences.known[k.name] for k in fit.model.mechanism.known]
+    table = np.column_stack([path.states, path.reads, path.gates[:, :3], *known, path.density])
     outcome = fit.sequences.outcome[fit.outcome]
     _write(
         folder / "states.csv",
         ["ds", fit.outcome, *names],
         ([str(i)[:10], y, *row] for i, y, row in zip(index, outcome, table, strict=True)),
     )
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Array]) -> None:
+    """Write a safetensors file whole or not at all."""
+    try:
+        from safetensors.numpy import save as encode
+    except ImportError as error:
+        raise MissingExtraError("safetensors", "fit", "Writing weights") from error
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(encode({n: np.ascontiguousarray(v) for n, v in tensors.items()}))
+    os.replace(temporary, path)
+
+
+def read_tensors(path: Path) -> dict[str, Array]:
+    """Read a safetensors file; raises `ArtefactError` where it is missing or damaged."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        fix = "fit again, or take a backup"
+        raise ArtefactError(explain(f"{path} cannot be read", str(error)[:120], "a safetensors file of a run", fix)) from error
+
+
+def write_history(folder: Path, rows: Sequence[Mapping[str, float]]) -> None:
+    """Write metrics.csv, whole or not at all: a row an epoch."""
+    names = list(dict.fromkeys(n for row in rows for n in row))
+    lines = [",".join(names), *(",".join(f"{row[n]:.17g}" if n in row else "" for n in names) for row in rows)]
+    write_text(folder / "metrics.csv", "\n".join(lines) + "\n")
+
+
+def write_comparison(folder: Path, comparison: Comparison) -> None:
+    """Write scores.csv, differences.csv and comparison.txt."""
+    scores = tuple(vars(comparison.scores[0]))
+    _write(folder / "scores.csv", scores, [[getattr(r, f) for f in scores] for r in comparison.scores])
+    head = ("score", "baseline", "mean", "low", "high", "p_value", "verdict")
+    _write(folder / "differences.csv", head, [[getattr(d, f) for f in head] for d in comparison.differences])
+    write_text(folder / "comparison.txt", f"{comparison}\n")
+
+
+def write(folder: Path, config: Mapping[str, Any], fit: Fit, comparison: Comparison | None) -> None:
+    """Everything that a fit without training writes."""
+    write_config(folder, config)
+    write_fit(folder, fit)
     if comparison is not None:
-        scores = tuple(vars(comparison.scores[0]))
-        _write(folder / "scores.csv", scores, [[getattr(r, f) for f in scores] for r in comparison.scores])
-        head = ("score", "baseline", "mean", "low", "high", "p_value", "verdict")
-        _write(folder / "differences.csv", head, [[getattr(d, f) for f in head] for d in comparison.differences])
-        (folder / "comparison.txt").write_text(f"{comparison}\n")
-    (folder / "command.json").write_text(json.dumps({"command": sys.argv, "python": sys.version.split()[0]}, indent=1))
+        write_comparison(folder, comparison)

@@ -18,6 +18,7 @@ from seqsci.frames import to_sequences
 from seqsci.model import Model
 from seqsci.predictor import ModelPredictor, Predictor, SelectedPredictor
 from seqsci.sequences import Sequences
+from seqsci.training.gradient import DrivenPredictor, GradientDescent
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,7 @@ class Study:
         estimator: how the model is fitted.
         test_share, refit, label: protocol of the comparison.
         config: the configuration, as read.
+        covariates: columns of the frame that a drive reads.
     """
 
     name: str
@@ -44,37 +46,53 @@ class Study:
     restriction: tuple[tuple[str, float], ...] = ()
     hypotheses: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     tried_before: int = 0
-    estimator: MaximumLikelihood = field(default_factory=MaximumLikelihood)
+    estimator: MaximumLikelihood | GradientDescent = field(default_factory=MaximumLikelihood)
     test_share: float = 0.3
     refit: int = 60
     label: str = "development"
     config: Mapping[str, Any] = field(default_factory=dict)
+    covariates: tuple[str, ...] = ()
+
+    def sequences(self) -> Sequences:
+        """The frame as the model's sequences, with the covariates as known columns; what a drive will feed is zero."""
+        drive = self.estimator.drive if isinstance(self.estimator, GradientDescent) else None
+        frame = self.frame if drive is None else self.frame.assign(**{drive.name: 0.0})
+        found = to_sequences(self.model, frame)
+        return found.with_known({n: frame[n].to_numpy(float) for n in self.covariates}) if self.covariates else found
 
 
 def load(name: str, overrides: Mapping[str, Any] | None = None) -> Study:
     """The shipped study of that name, or the one of a YAML file; ``overrides`` maps dotted keys (``data.path``) to values."""
     config = registry.read_config(name)
     for key, value in (overrides or {}).items():
-        section, _, leaf = key.partition(".")
-        if leaf:
-            config[section] = {**config.get(section, {}), leaf: value}
-        else:
-            config[section] = value
+        path = key.split(".")
+        if path[0] == "estimator" and "class_path" in (config.get("estimator") or {}):
+            path.insert(1, "init_args")
+        place = config
+        for section in path[:-1]:
+            inner = place.get(section)
+            place[section] = dict(inner) if isinstance(inner, Mapping) else {}
+            place = place[section]
+        place[path[-1]] = value
     study = registry.study_builder(config["domain"])(config)
     if not isinstance(study, Study):
         raise TypeError(f"the domain {config['domain']!r} returned {type(study).__name__}, not a Study")
     return study
 
 
-def fit(model: Model, data: Any, unit: str | None = None, estimator: MaximumLikelihood | None = None) -> Fit:
-    """Fit a model to data by maximum likelihood.
+def fit(
+    model: Model | Study, data: Any = None, unit: str | None = None, estimator: MaximumLikelihood | GradientDescent | None = None
+) -> Fit:
+    """Fit a model to data, by maximum likelihood unless another estimator is given.
 
     Args:
-        model: what to fit; never changed.
-        data: `Sequences`, a long frame, a Series or a 1-D array; see `seqsci.frames.to_sequences`.
+        model: what to fit; never changed. A `Study` brings its data and its estimator.
+        data: a long frame, a Series, a 1-D array or `Sequences`; see `seqsci.frames.to_sequences`.
         unit: unit of the outcome, e.g. ``"percent"``; read from ``frame.attrs["unit"]`` where absent.
         estimator: default `MaximumLikelihood()`.
     """
+    if isinstance(model, Study):
+        return (estimator or model.estimator).fit(model.model, model.sequences() if data is None else to_sequences(model.model, data, unit))
     return (estimator or MaximumLikelihood()).fit(model, to_sequences(model, data, unit))
 
 
@@ -87,6 +105,7 @@ def compare_fit(
     restriction: tuple[tuple[str, float], ...] = (),
     tried_before: int = 0,
     progress: Callable[[str], None] | None = None,
+    estimator: GradientDescent | None = None,
 ) -> Comparison:
     """Compare a fitted model with baselines on the last share of its rows; model and baselines are refitted on the same dates.
 
@@ -95,23 +114,40 @@ def compare_fit(
     ``tried_before`` counts models that were looked at on these rows earlier; it is added to the number that the table states.
 
     Given a `Study`, its baselines and its whole protocol are taken. Other fits and models may stand among the baselines: they are
-    re-estimated on the same windows. A baseline that cannot take the data is left out with its reason.
+    re-estimated on the same windows. A baseline that cannot take the data is left out with its reason. A model with a drive needs the
+    ``estimator`` that trained it (a `Study` brings it): the network is trained anew at each refit, on the training rows alone.
     """
     if isinstance(baselines, Study):
         study = baselines
         rules = (study.test_share, study.refit, study.label, study.restriction, study.tried_before)
-        return compare_fit(fitted, study.baselines, *rules, progress)
+        trained = study.estimator if isinstance(study.estimator, GradientDescent) else None
+        return compare_fit(fitted, study.baselines, *rules, progress, trained)
     sequences: Sequences = fitted.sequences
     if len(sequences.starts) != 1:
         raise DataError(explain("a comparison needs one series", f"{len(sequences.starts)} units", "one", "compare series by series"))
     rows = len(sequences)
     protocol = Protocol(int(rows * (1 - test_share)), rows, refit, None, label, f"the last {test_share:.0%} of the rows")
-    free = tuple((n, v) for n, v in restriction if n in fitted.model.free_names)
-    ours = SelectedPredictor(fitted.model, free) if free else ModelPredictor(fitted.model)
+    ours = _ours(fitted, restriction, estimator)
     others = tuple(_predictor(b) for b in ((baselines,) if isinstance(baselines, Fit | Model | Predictor) else baselines))
     test = backtest((ours, *others), sequences, fitted.outcome, protocol, progress=progress)
     note = ours.rule if isinstance(ours, SelectedPredictor) else ""
     return compare(test, ours.name, 1 + len(others) + tried_before, note=note)
+
+
+def _ours(fitted: Fit, restriction: tuple[tuple[str, float], ...], estimator: GradientDescent | None) -> Predictor:
+    if estimator is not None:
+        return DrivenPredictor(fitted.model, estimator)
+    if fitted.driven_by:
+        raise DataError(
+            explain(
+                "the model's drive was trained on these rows",
+                f"known {', '.join(fitted.driven_by)}",
+                "the estimator that trains it anew on each training window",
+                "seqsci.compare(fit, study), or estimator=...",
+            )
+        )
+    free = tuple((n, v) for n, v in restriction if n in fitted.model.free_names)
+    return SelectedPredictor(fitted.model, free) if free else ModelPredictor(fitted.model)
 
 
 def _predictor(baseline: Predictor | Fit | Model) -> Predictor:
@@ -121,12 +157,13 @@ def _predictor(baseline: Predictor | Fit | Model) -> Predictor:
 
 
 def restriction_tests(
-    fitted: Fit, hypotheses: Mapping[str, Mapping[str, float]], estimator: MaximumLikelihood
+    fitted: Fit, hypotheses: Mapping[str, Mapping[str, float]], estimator: MaximumLikelihood | GradientDescent
 ) -> dict[str, LikelihoodRatio]:
     """Likelihood-ratio tests of named special cases against a fit: each maps a name to the values that define it."""
     found = {}
     for name, values in hypotheses.items():
         if set(values) <= {*fitted.free_names, *fitted.at_bound}:
-            restricted = replace(estimator, profile_bounds=False).fit(fitted.model.fix(**values), fitted.sequences)
+            likelihood = estimator if isinstance(estimator, MaximumLikelihood) else MaximumLikelihood()
+            restricted = replace(likelihood, profile_bounds=False).fit(fitted.model.fix(**values), fitted.sequences)
             found[name] = likelihood_ratio(restricted, fitted)
     return found

@@ -164,7 +164,7 @@ def test_unstated_or_contradicted_units_and_unsorted_dates_are_refused(returns):
     with pytest.raises(DataError, match="unsorted"):
         fit(GARCH, pd.Series(returns, index=days[::-1]), unit="percent")
     with pytest.raises(DataError, match=r"missing column 'y'"):
-        fit(GARCH, pd.DataFrame({"ds": days, "ret": returns}), unit="percent")
+        fit(GARCH, pd.DataFrame({"ds": days, "ret": "a"}), unit="percent")
 
 
 def test_a_frame_a_series_and_an_array_give_the_same_fit(returns):

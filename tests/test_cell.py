@@ -95,13 +95,14 @@ def test_a_cell_driven_by_a_network_learns_the_drive() -> None:
         for t in range(40):
             y[:, t] = state[:, 0] + 0.3 * (1 + state[:, 0] ** 2).sqrt() * torch.randn(6, dtype=torch.float64)
             state = truth.step({"gate_logit": logit[:, t]}, {"y": y[:, t]}, state).last
-    drive, cell = NetworkDrive("gate_logit", features=1), Cell(DRIVEN)
-    assert torch.equal(drive(covariate)["gate_logit"], torch.zeros(6, 40, dtype=torch.float64))
+    drive, cell = NetworkDrive("gate_logit", ("covariate",)), Cell(DRIVEN)
+    known = {"covariate": covariate.squeeze(-1)}
+    assert torch.equal(drive(known)["gate_logit"], torch.zeros(6, 40, dtype=torch.float64))
     optimiser = torch.optim.Adam([*drive.parameters(), *cell.parameters()], lr=0.02)
     losses = []
     for _ in range(150):
         optimiser.zero_grad()
-        loss = -cell(drive(covariate), {"y": y}).log_density.mean()
+        loss = -cell(drive(known), {"y": y}).log_density.mean()
         loss.backward()
         optimiser.step()
         losses.append(float(loss.detach()))
@@ -109,7 +110,7 @@ def test_a_cell_driven_by_a_network_learns_the_drive() -> None:
     alone = -float(run(constant, torch.zeros_like(y), y).log_density.mean().detach())
     assert losses[-1] < losses[0] - 0.5
     assert losses[-1] < alone - 0.01
-    found = drive(torch.tensor([[[-1.0], [1.0]]]))["gate_logit"].detach()
+    found = drive({"covariate": torch.tensor([[-1.0, 1.0]])})["gate_logit"].detach()
     assert float(found[0, 1]) > float(found[0, 0]) + 1.0
 
 

@@ -14,7 +14,7 @@ from seqsci.errors import ArtefactError, ConvergenceError, DataError, ParameterE
 from seqsci.estimation.artefact import load_fit, save
 from seqsci.estimation.hypothesis_tests import likelihood_ratio
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
-from seqsci.estimation.standard_errors import ObservedInformation, OuterProduct, observed_information
+from seqsci.estimation.standard_errors import ObservedInformation, OuterProduct, Sandwich, invert, observed_information
 from seqsci.forecast import forecast
 from seqsci.predictor import ModelPredictor
 from seqsci.sequences import Sequences
@@ -274,3 +274,33 @@ def test_a_predictor_forecasts_rows_it_has_not_seen_from_those_before(series):
     found = fitted.predict_rows(rows)
     step = fitted.update(rows.rows(0, 7)).predict_rows(rows.rows(7, 20))
     np.testing.assert_array_equal(found.variance[7:], step.variance)
+
+
+def test_an_unidentified_parameter_is_flagged_alone(series):
+    fit = MaximumLikelihood().fit(GARCH.fix(persistence=0.0), percent(series))
+    flags = {e.name: e.flag for e in fit.estimates()}
+    assert flags["memory"] == "not identified" and math.isnan(fit.standard_error("memory"))
+    assert flags["mean"] == flags["intercept"] == ""
+    white = MaximumLikelihood().fit(GARCH.fix(persistence=0.0, memory=0.5), percent(series))
+    for name in ("mean", "intercept"):
+        assert fit.standard_error(name) == pytest.approx(white.standard_error(name), rel=1e-3)
+
+
+def test_a_sum_that_is_identified_without_its_terms_flags_the_terms_alone():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(500, 3)) * [1.0, 100.0, 0.01]
+    x[:, 2] += 0.005 * x[:, 0]
+    whole = x.T @ x
+    design = np.c_[x[:, 0], x[:, 0], x[:, 1:]]  # the first two always move together
+    for found in (invert(design.T @ design), Sandwich().estimate(design.T @ design, lambda: design.T @ design)):
+        assert np.isnan(found[:2]).all() and np.isnan(found[:, :2]).all()
+        np.testing.assert_allclose(found[2:, 2:], np.linalg.inv(whole)[1:, 1:], rtol=1e-6, atol=1e-12)
+    regular = whole / 7
+    np.testing.assert_allclose(invert(regular), np.linalg.inv(regular), rtol=1e-9)
+
+
+def test_information_that_is_not_a_number_flags_its_parameter_alone():
+    information = np.diag([4.0, np.nan, 1.0])
+    information[1] = information[:, 1] = np.nan
+    np.testing.assert_array_equal(np.isnan(np.diag(invert(information))), [False, True, False])
+    assert invert(information)[0, 0] == 0.25

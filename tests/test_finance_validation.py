@@ -84,12 +84,35 @@ def test_a_peg_in_percent_that_breaks_is_refused_as_decimal() -> None:
     assert "largest 17" in refusal(returns, kind="returns", unit="decimal")
 
 
-def test_the_advice_for_true_exceptions_works() -> None:
-    peg_percent, wild_decimal = heavy(0.03), heavy(0.4)
+def test_the_advice_for_a_peg_in_percent_works() -> None:
+    peg_percent = heavy(0.03)
     assert "returns / 100" in refusal(peg_percent, kind="returns", unit="percent")
     read_returns(peg_percent / 100, kind="returns", unit="decimal")
-    assert "100 * the returns" in refusal(wild_decimal, kind="returns", unit="decimal")
-    read_returns(100 * wild_decimal, kind="returns", unit="percent")
+
+
+@pytest.mark.parametrize(("unit", "scale"), [("decimal", 1.0), ("percent", 100.0)])
+def test_a_mean_move_of_more_than_a_tenth_a_day_is_refused_in_either_unit(unit: Literal["decimal", "percent"], scale: float) -> None:
+    assert f"the returns are not {unit}" in refusal(scale * heavy(0.4), kind="returns", unit=unit)
+
+
+@pytest.mark.parametrize("unit", ["decimal", "percent"])
+@pytest.mark.parametrize("level", [1.1, 100.0, 30_000.0])
+def test_prices_stated_as_returns_are_taken_for_prices(unit: Literal["decimal", "percent"], level: float) -> None:
+    text = refusal(walk() / 100 * level, kind="returns", unit=unit)
+    assert "are these prices?" in text and "kind='prices'" in text
+
+
+def test_basis_points_stated_as_percent_are_refused() -> None:
+    for name in ("index", "bitcoin", "calm currency"):
+        assert "basis points" in refusal(1e4 * DECIMALS[name], kind="returns", unit="percent")
+
+
+def test_weeks_and_days_of_a_coin_are_accepted_in_both_units() -> None:
+    days, weeks = heavy(0.07), pd.Series(heavy(0.07 * 7**0.5), index=pd.date_range("2001-01-01", periods=1000, freq="7D"))
+    assert 0.035 < np.abs(days).mean() < 0.05
+    for series in (days, weeks):
+        read_returns(series, kind="returns", unit="decimal")
+        read_returns(100 * series, kind="returns", unit="percent")
 
 
 def test_the_limits_follow_the_step() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,3 +46,25 @@ def test_a_fit_near_a_bound_reports_the_interval_that_the_likelihood_keeps():
             lost = 2 * (fit.log_likelihood - held.log_likelihood)
             assert lost <= 3.9 if end == high == 1.0 else math.isclose(lost, 3.84, abs_tol=0.25)
     assert np.isnan(fit.standard_error(fit.at_bound[0])) if fit.at_bound else True
+
+
+@pytest.mark.parametrize("deviation", [math.inf, math.nan, 0.0])
+def test_a_profile_without_a_first_step_is_not_found_instead_of_an_error(deviation):
+    found = trace(lambda v: Real().inverse(v) ** 2, 0.0, 0.0, deviation, Real())
+    assert np.isnan(found.interval(0.95)).all()
+
+
+def test_an_end_that_is_not_reached_is_not_found_and_leaves_the_other():
+    found = trace(lambda v: max(v, 0.0) ** 2 / 2, 0.0, 0.0, 1.0, Real())
+    low, high = found.interval(0.95)
+    assert math.isnan(low) and high == pytest.approx(1.96, abs=0.01)
+
+
+def test_a_series_of_mostly_zeros_has_a_summary_whatever_its_information():
+    z = np.where(np.random.default_rng(0).random(1500) < 0.6, 0.0, np.random.default_rng(1).normal(0, 1, 1500))
+    fit = MaximumLikelihood().fit(models.default(), Sequences({"log_return": z}, measure={"log_return": "percent"}))
+    blind = replace(fit, covariance_raw=np.full_like(fit.covariance_raw, np.nan), stored_profiles=None)
+    for found in (fit, blind):
+        for row in found.estimates():
+            assert math.isnan(row.low) or row.low <= row.value
+    assert {e.name: e.flag for e in blind.estimates()}["shift"] == "not identified"

@@ -10,9 +10,13 @@ CONFIGS = {
     "wti": "WTI crude oil 1986-2019, the same comparison",
     "sp500_skewed": "S&P 500 with Hansen's skewed t",
     "sp500_gate": "S&P 500 with the shock-adaptive gate; its slope is tested against zero",
+    "sp500_drive": "S&P 500, the gate driven by a small network on the size of earlier returns (gradient descent)",
+    "sp500_vix_drive": "S&P 500 2014-2018, the gate driven by a small network on yesterday's VIX (gradient descent)",
     "returns": "template for your own file: prices or returns, CSV or Parquet",
 }
 STUDY = "seqsci.domains.finance.study:build"
 """Import path of the function that turns a configuration into a study."""
 MODELS = "seqsci.domains.finance.models:MODELS"
 """Import path of the builders of models, by the name that configurations use."""
+PLOTS = "seqsci.domains.finance.plots:figures"
+"""Import path of the function that draws the domain's figures of a fit for the report."""

@@ -9,7 +9,7 @@ import numpy as np
 from seqsci.cells.volatility import TRADING_DAYS
 from seqsci.errors import ParameterError, explain
 from seqsci.estimation.result import Fit
-from seqsci.plots import ACCENT, INK, SOFT, figure, time_axis
+from seqsci.plots import ACCENT, INK, SOFT, Captioned, figure, panel, time_axis, trace_bars, trace_line
 from seqsci.sequences import Sequences
 
 
@@ -56,3 +56,45 @@ def plot(fit: Fit) -> Any:
         "news impact: a fall raises volatility more than a rise where the left side is higher", loc="left", fontsize=10, color=INK
     )
     return drawn
+
+
+def figures(fit: Fit) -> list[Captioned]:
+    """Figures of the report: the news-impact curve, and conditional volatility over the size of returns, both annualised."""
+    _check(fit)
+    year = float(np.sqrt(TRADING_DAYS))
+    z, ahead = news_impact(fit)
+    ahead = ahead * year
+    drawn, axis = panel("today's surprise [today's sigma]", f"tomorrow [{fit.unit} a year]")
+    axis.plot(z, ahead, color=INK, linewidth=1.4)
+    axis.axvline(0, color=SOFT, linewidth=0.8)
+    low, still, high = (float(np.interp(at, z, ahead)) for at in (-2.0, 0.0, 2.0))
+    axis.plot([-2, 2], [low, high], color=ACCENT, marker="o", markersize=4, linestyle="none")
+    ratio = (low - still) / (high - still) if high != still else np.inf
+    if np.isclose(low, high, rtol=1e-3):
+        reading = "A fall and a rise of the same size count alike."
+    elif low > high:
+        more = f", {ratio:.1f} times as far above a quiet day" if 0 < ratio < 10 else ""
+        reading = f"A fall raises volatility more than a rise of the same size{more}."
+    else:
+        reading = "A rise raises volatility more than a fall of the same size, which is rare in equity markets."
+    impact = Captioned(
+        "News impact curve",
+        drawn,
+        f"Volatility tomorrow, by the size of today's surprise, from the median state. See the two sides (red dots): after a surprise of "
+        f"-2 sigma it is {low:.3g}, after none {still:.3g}, after +2 sigma {high:.3g} {fit.unit} a year. {reading}",
+    )
+    time, returns = time_axis(fit), np.abs(fit.sequences.outcome[fit.outcome]) * year
+    sigma = fit.path.reads[:, 1] * year
+    drawn, axis = panel("" if time.dtype.kind == "M" else "row", f"per year [{fit.unit}]")
+    trace_bars(axis, time, returns, SOFT)
+    trace_line(axis, time, sigma, ACCENT)
+    top = int(np.nanargmax(sigma))
+    when = str(time[top])[:10]
+    volatility = Captioned(
+        "Conditional volatility",
+        drawn,
+        f"Volatility forecast for each row (red) over the size of the return that came (grey bars), both annualised. It is "
+        f"between {np.quantile(sigma, 0.05):.3g} and {np.quantile(sigma, 0.95):.3g} {fit.unit} on nine days in ten and highest, "
+        f"{sigma[top]:.3g}, at {when}. See whether red rises with the first large bars and comes down as they shrink, not long after.",
+    )
+    return [impact, volatility]

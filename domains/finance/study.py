@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast
 
 from seqsci.domains.finance.baselines import BASELINES
+from seqsci.domains.finance.covariates import SUMMARY, add_covariates
 from seqsci.domains.finance.data import load_series, read_returns
 from seqsci.domains.finance.models import HYPOTHESES, MODELS, RESTRICTION
 from seqsci.errors import ConfigError, DataError, did_you_mean, explain
-from seqsci.estimation.maximum_likelihood import MaximumLikelihood
-from seqsci.registry import check_keys
+from seqsci.registry import Section, check_keys, refuse
 from seqsci.study import Study
+from seqsci.training.configuration import Estimator, read_estimator
 
 
 def build(config: Mapping[str, Any]) -> Study:
     """The study of a finance configuration; raises `ConfigError` naming the key that is wrong."""
     place = str(config.get("name", "the configuration"))
-    check_keys(config, ("name", "domain", "data", "model", "estimator", "comparison"), place)
-    data = dict(config.get("data") or {})
-    estimator = dict(config.get("estimator") or {})
-    comparison = dict(config.get("comparison") or {})
-    check_keys(data, ("series", "path", "kind", "unit", "column", "date_column", "id_column", "unique_id"), f"{place}: data")
-    check_keys(estimator, ("starts", "evaluations"), f"{place}: estimator")
-    check_keys(comparison, ("label", "tried_before", "test_share", "refit", "baselines"), f"{place}: comparison")
-    model = _choose(str(config.get("model", "default")), MODELS, f"{place}: model")()
+    check_keys(config, ("name", "domain", "data", "model", "estimator", "trainer", "comparison"), place)
+    faults: list[str] = []
+    data, comparison = (Section(f"{place}: {key}", config.get(key) or {}, faults) for key in ("data", "comparison"))
+    check_keys(data.values, ("series", "path", "kind", "unit", "column", "date_column", "id_column", "unique_id", "covariates"), data.place)
+    check_keys(comparison.values, ("label", "tried_before", "test_share", "refit", "baselines"), comparison.place)
+    model = _choose(str(config.get("model") or "default"), MODELS, f"{place}: model")()
     known = {b.name: b for b in BASELINES}
-    baselines = tuple(_choose(str(n), known, f"{place}: comparison.baselines") for n in comparison.get("baselines", list(known)))
+    baselines = tuple(_choose(n, known, f"{place}: comparison.baselines") for n in comparison.names("baselines", list(known)))
+    covariates = data.names("covariates", [])
+    settings: Estimator = read_estimator(config.get("estimator"), f"{place}: estimator", faults)
+    tried_before, refit = comparison.integer("tried_before", 0, least=0), comparison.integer("refit", 60, least=1)
+    test_share = comparison.share("test_share", 0.3)
+    label = comparison.choice("label", "development", ("development", "confirmation"))
+    texts = {key: data.text(key) for key in data.values if key != "covariates"}
+    refuse(faults)
     return Study(
         name=place,
         model=model,
-        frame=_frame(data, place),
+        frame=add_covariates(_frame(texts, place, covariates), covariates, place),
+        covariates=tuple(covariates),
         baselines=baselines,
         restriction=RESTRICTION,
         hypotheses=HYPOTHESES,
-        tried_before=int(comparison.get("tried_before", 0)),
-        estimator=MaximumLikelihood(starts=int(estimator.get("starts", 3)), evaluations=int(estimator.get("evaluations", 1000))),
-        test_share=float(comparison.get("test_share", 0.3)),
-        refit=int(comparison.get("refit", 60)),
-        label=str(comparison.get("label", "development")),
+        tried_before=tried_before,
+        estimator=settings,
+        test_share=test_share,
+        refit=refit,
+        label=label,
         config=dict(config),
     )
 
@@ -49,15 +56,19 @@ def _choose(name: str, table: Mapping[str, Any], place: str) -> Any:
     return table[name]
 
 
-def _frame(data: Mapping[str, Any], place: str) -> Any:
-    if data.get("path"):
+def _frame(data: Mapping[str, str | None], place: str, covariates: Sequence[str]) -> Any:
+    if path := data.get("path"):
+        if data.get("kind") is None:
+            fix = "pass --data.kind prices, or --data.kind returns --data.unit decimal (or percent)"
+            raise ConfigError(explain(f"{place}: data.kind is not stated", None, "prices or returns: it is never guessed", fix))
         frame = read_returns(
-            data["path"],
+            path,
             column=data.get("column"),
             date_column=data.get("date_column"),
             id_column=data.get("id_column"),
-            kind=data.get("kind", "prices"),
-            unit=data.get("unit"),
+            kind=cast("Literal['prices', 'returns']", data["kind"]),  # read_returns refuses any other word
+            unit=cast("Literal['decimal', 'percent'] | None", data.get("unit")),
+            covariates=[c for c in covariates if not SUMMARY.fullmatch(c)],
         )
         ids = list(dict.fromkeys(frame["unique_id"]))
         if len(ids) > 1:
@@ -66,7 +77,7 @@ def _frame(data: Mapping[str, Any], place: str) -> Any:
                 names = ", ".join(map(str, ids[:10]))
                 raise DataError(
                     explain(
-                        f"{data['path']} holds {len(ids)} series",
+                        f"{path} holds {len(ids)} series",
                         names,
                         "one series",
                         "choose one: --data.unique_id NAME, or --data.column NAME",

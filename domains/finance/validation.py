@@ -29,13 +29,21 @@ MINIMUM_RETURNS = 100
 #   above and is caught here on the day the peg breaks (franc, January 2015: about 17 percent). Real log-returns of one day exceed 1 (RRC:
 #   1.10, one tick) and reach several where a coin collapses, so limits such as .3 or 1.5 would refuse real series.
 #   Stated percent, m < .05: refused. As percent this is 1 % a year, calmer than floating currencies; each of the 24 in decimals is caught.
+#   Stated percent, m > 10 or any |r| > 1000: refused, the limits of decimals in percent. Basis points of stocks and coins, and most prices,
+#   are caught; so a series that really moves more than 10 % on an average day is not read in either unit.
+#   Every value > 0 and m > .5 %: refused as prices. Returns of at least a hundred steps have both signs; interest has one, but .5 % a day
+#   is 500 % a year. A currency near 1 stated as percent is caught here only.
 #   Not seen: decimals with .05 < m < .1 stated as percent (the worst 250 days of a few), percents with m < .1 stated as decimal (pegs).
-# Each unit is bounded on one side only, so a true exception (a peg in percent, a wild coin in decimals) can be passed in the other unit.
-# For steps longer than a day the limits grow with the square root of the step; for shorter ones only the lower limit shrinks, because
+#   Nor: basis points of a peg stated as percent.
+# A peg in percent, which the lower limit refuses, can be passed in decimals. For steps longer than a day the limits grow with the square
+# root of the step (the one for prices, which is about interest, with the step); for shorter ones only the lower limit shrinks, because
 # the bounce of a penny stock by one tick does not shrink with the step. Without dates a step is taken to be a day.
 LARGEST_TYPICAL_DECIMAL = 0.1
 LARGEST_DECIMAL = 10.0
 SMALLEST_TYPICAL_PERCENT = 0.05
+LARGEST_ONE_SIDED_DECIMAL = 0.005
+PERCENT = {"decimal": 1.0, "percent": 100.0}
+"""A decimal limit in the stated unit, by the unit."""
 
 
 @dataclass(frozen=True)
@@ -237,26 +245,34 @@ def step_days(panel: Panel) -> float:
 
 
 def unit_faults(panel: Panel, unit: Literal["decimal", "percent"]) -> list[str]:
-    """Return the fault of returns `panel.y` that cannot be in the stated unit (limits and reasons at the top of this file)."""
-    size = np.abs(panel.y)
-    observed = np.isfinite(size)
-    grouped = pd.Series(size[observed]).groupby(panel.codes[observed])
-    typical, largest = grouped.mean(), grouped.max()
-    days = step_days(panel)
-    if unit == "decimal":
-        limit = LARGEST_TYPICAL_DECIMAL * max(1.0, days**0.5)
-        wrong = (typical > limit) | (largest > LARGEST_DECIMAL)
-        expected = f".01 for 1 %: mean |return| at most {limit:.3g}, largest at most {LARGEST_DECIMAL:g}, for steps of {days:.3g} d"
-        fix = "say unit='percent' (kind='prices' if they are prices); if really decimal, pass 100 * the returns with unit='percent'"
-    else:
-        limit = SMALLEST_TYPICAL_PERCENT * days**0.5
-        wrong = (typical < limit) & (typical > 0)
-        expected = f"1 for 1 %: mean |return| at least {limit:.3g} for steps of {days:.3g} d"
-        fix = (
-            "say unit='decimal'; if they really are percent, pass the returns / 100 with unit='decimal', or dates if a step is below a day"
-        )
-    codes = wrong.index[wrong]
-    if not len(codes):
-        return []
-    items = [f"series {panel.names[i]!r}: mean |return| {typical[i]:.3g}, largest {largest[i]:.3g}" for i in codes[:3]]
-    return [explain(f"the returns are not {unit}", listing(items, len(codes)), expected, fix)]
+    """Return the faults of returns `panel.y` that cannot be in the stated unit (limits and reasons at the top of this file)."""
+    observed = np.isfinite(panel.y)
+    values = pd.Series(panel.y[observed]).groupby(panel.codes[observed])
+    size = pd.Series(np.abs(panel.y[observed])).groupby(panel.codes[observed])
+    typical, largest, one_sided = size.mean(), size.max(), values.min() > 0
+    days, scale = step_days(panel), PERCENT[unit]
+    limit, most = scale * LARGEST_TYPICAL_DECIMAL * max(1.0, days**0.5), scale * LARGEST_DECIMAL
+    floor = SMALLEST_TYPICAL_PERCENT * days**0.5 if unit == "percent" else 0.0
+    prices = one_sided & (typical > scale * LARGEST_ONE_SIDED_DECIMAL * max(1.0, days))
+    high = ((typical > limit) | (largest > most)) & ~prices
+    low = (typical < floor) & (typical > 0) & ~prices
+    step, reading = f"for steps of {days:.3g} d", f"{0.01 * scale:g} for 1 %: mean |return|"
+    upper = f"{reading} at most {limit:.3g}, largest at most {most:g}, {step}"
+    too_high = {
+        "decimal": "say unit='percent' if they are (kind='prices' if they are prices); leave out a part that really moves this much",
+        "percent": "divide basis points by 100 (kind='prices' if they are prices); leave out a part that really moves this much",
+    }
+    too_low = (
+        "say unit='decimal'; if they really are percent, pass the returns / 100 with unit='decimal', or dates if a step is below a day"
+    )
+    rules = (
+        (prices, "all values are > 0 and large: are these prices?", "returns of both signs", "pass kind='prices'"),
+        (high, f"the returns are not {unit}", upper, too_high[unit]),
+        (low, f"the returns are not {unit}", f"{reading} at least {floor:.3g} {step}", too_low),
+    )
+    faults = []
+    for wrong, what, expected, fix in rules:
+        if len(codes := wrong.index[wrong]):
+            items = [f"series {panel.names[i]!r}: mean |return| {typical[i]:.3g}, largest {largest[i]:.3g}" for i in codes[:3]]
+            faults.append(explain(what, listing(items, len(codes)), expected, fix))
+    return faults

@@ -19,10 +19,10 @@ from seqsci.mechanism import Gated, Mechanism
 from seqsci.parameter import Derived, Known, Outcome, Parameter, Presample, State
 
 TRADING_DAYS = 252
-LARGEST_TYPICAL_DECIMAL = 0.1
-SMALLEST_TYPICAL_PERCENT, LARGEST_TYPICAL_PERCENT = 0.05, 30.0
-"""Bounds on the mean absolute return of a step: outside, the stated unit is taken for a mix-up. The upper one of percent leaves room for
-months of a coin, as the length of a step is not known here; who reads with dates has limits that follow the step."""
+LARGEST_TYPICAL = {"decimal": 0.2, "percent": 20.0}
+SMALLEST_TYPICAL_PERCENT = 0.05
+"""Bounds on the mean absolute return of a step, by unit: outside, the stated unit is taken for a mix-up. The length of a step is not known
+here, so the upper ones leave room for weeks of a coin; a reader that sees dates has tighter ones, which follow the step."""
 LARGEST_ONE_SIDED = {"decimal": 0.005, "percent": 0.5}
 """Largest mean of returns that are all positive, by unit: above, they are taken for prices."""
 
@@ -272,22 +272,17 @@ class Volatility(Mechanism):
                     "pass np.diff(np.log(prices)) with unit='decimal', or read the prices with kind='prices'",
                 )
             )
-        if unit == "decimal" and typical > LARGEST_TYPICAL_DECIMAL:
+        if typical > LARGEST_TYPICAL.get(unit, np.inf):
+            other, fix = {
+                "decimal": ("percent", "pass unit='percent', or divide by 100"),
+                "percent": ("basis points or prices", "divide basis points by 100; pass log-returns of prices"),
+            }[unit]
             raise DataError(
                 explain(
-                    "returns stated as decimal look like percent",
+                    f"returns stated as {unit} look like {other}",
                     f"mean |return| = {typical:.3g}",
-                    f"below {LARGEST_TYPICAL_DECIMAL}",
-                    "pass unit='percent', or divide by 100",
-                )
-            )
-        if unit == "percent" and typical > LARGEST_TYPICAL_PERCENT:
-            raise DataError(
-                explain(
-                    "returns stated as percent look like basis points or prices",
-                    f"mean |return| = {typical:.3g}",
-                    f"below {LARGEST_TYPICAL_PERCENT}",
-                    "divide basis points by 100; pass log-returns of prices",
+                    f"below {LARGEST_TYPICAL[unit]}",
+                    fix,
                 )
             )
         if unit == "percent" and 0 < typical < SMALLEST_TYPICAL_PERCENT:

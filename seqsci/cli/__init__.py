@@ -12,9 +12,20 @@ from collections.abc import Sequence
 
 from seqsci import __version__
 from seqsci.cli.parser import Parser
-from seqsci.errors import SeqsciError
+from seqsci.errors import ConfigError, SeqsciError, missing_extra
 
-COMMANDS = {"fit": "fit", "list": "catalogue", "show": "show"}
+COMMANDS = {
+    "fit": "fit",
+    "compare": "compare",
+    "predict": "predict",
+    "report": "report",
+    "list": "catalogue",
+    "show": "show",
+    "cite": "cite",
+    "cache": "cache",
+    "doctor": "doctor",
+    "completion": "completion",
+}
 """Module by command, in the order of the help."""
 
 
@@ -34,7 +45,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of the command ``seqsci``: exits 0, 1 (an error that the text explains), 2 (usage), 130 (Ctrl-C), 143 (terminated)."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     top = parser()
-    arguments = top.parse_args(argv)
+    arguments, rest = top.parse_known_args(argv)
+    accepts = getattr(arguments, "accepts", None)
+    if rest and accepts is None:
+        top.error(f"unrecognized arguments: {' '.join(rest)}")
+    if accepts is not None:
+        from seqsci.cli.fit import gather
+
+        try:
+            arguments.rest = gather(rest)
+        except ConfigError as error:
+            print(f"seqsci: {error}", file=sys.stderr)
+            raise SystemExit(2) from None
     try:
         if arguments.command is None:
             top.print_help()
@@ -42,6 +64,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             importlib.import_module(f"seqsci.cli.{COMMANDS[arguments.command]}").run(arguments)
     except SeqsciError as error:
         print(f"seqsci: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except ModuleNotFoundError as error:
+        if (explained := missing_extra(error, f"`{arguments.command}`")) is None:
+            raise
+        print(f"seqsci: {explained}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("\nseqsci: interrupted; nothing that was finished before is lost", file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import re
 import sys
 import time
@@ -67,31 +68,34 @@ def describe(base: Path) -> str:
 def compile_all(name: str, base: Path) -> None:
     """Compile every pass of every model that fitting, testing and comparing a configuration uses; prints one line a model."""
     clock = time.perf_counter()
-    from seqsci.estimation import optimise  # compiled when it is imported, kept beside its source
-
-    print(f"{name}\n  {'optimiser':<44} {time.perf_counter() - clock:6.1f} s   {optimise.maximise.__name__}", flush=True)
-    for model, gaps in models_of(name):
+    importlib.import_module("seqsci.estimation.optimise")  # compiled when it is imported, kept beside its source
+    print(f"{name}\n  {'optimiser':<44} {time.perf_counter() - clock:6.1f} s   loaded", flush=True)
+    for model, gaps, trained in models_of(name):
         before, clock = set(base.glob("*.compiled")), time.perf_counter()
-        passes(model, gaps)
+        passes(model, gaps, trained)
         fresh = len(set(base.glob("*.compiled")) - before)
         label = f"{model.name}{', gaps' if gaps else ''} ({len(model.free_names)} free)"
         state = f"{fresh} modules compiled" if fresh else "was compiled already"
         print(f"  {label:<44} {time.perf_counter() - clock:6.1f} s   {state}", flush=True)
 
 
-def models_of(name: str) -> Iterator[tuple[Model, bool]]:
-    """Models of a configuration, each kernel once: the model, its special cases, its restriction and our own models among the baselines."""
+def models_of(name: str) -> Iterator[tuple[Model, bool, bool]]:
+    """Models of a configuration, each kernel once: the model, its special cases, its restriction and our own models among the baselines.
+
+    With each: whether the kernel is the variant for gaps, and whether gradients are trained through it.
+    """
     from seqsci.cli.configured import configured
-    from seqsci.frames import to_sequences
+    from seqsci.estimation.maximum_likelihood import MaximumLikelihood
     from seqsci.predictor import ModelPredictor, SelectedPredictor
     from seqsci.study import load
 
     model = configured(name)[1]
-    models, gaps = [model], [False]
+    models, gaps, trained = [model], [False], False
     try:
         study = load(name)
-        if not to_sequences(study.model, study.frame).observed.all():
+        if not study.sequences().observed.all():
             gaps = [False, True]
+        trained = not isinstance(study.estimator, MaximumLikelihood)
         restrictions = [dict(study.restriction), *study.hypotheses.values()]
         models += [model.fix(**r) for r in restrictions if r and set(r) <= set(model.free_names)]
         for baseline in study.baselines:
@@ -103,11 +107,11 @@ def models_of(name: str) -> Iterator[tuple[Model, bool]]:
         fault = str(error).splitlines()[0]
         print(f"seqsci: {fault}; the model alone is compiled, special cases at their first use", file=sys.stderr)
     distinct = {(m.mechanism, m.observation, m.folded): m for m in reversed(models)}
-    yield from ((m, g) for m in reversed(distinct.values()) for g in gaps)
+    yield from ((m, g, trained and m is model) for m in reversed(distinct.values()) for g in gaps)
 
 
-def passes(model: Model, gaps: bool) -> None:
-    """Run score (with the objective), states and simulate of a model once, on eight rows."""
+def passes(model: Model, gaps: bool, trained: bool) -> None:
+    """Run score (with the objective), states, simulate and, where it is trained, adjoint of a model once, on eight rows."""
     import numpy as np
 
     from seqsci.sequences import Sequences
@@ -120,6 +124,8 @@ def passes(model: Model, gaps: bool) -> None:
         packed = model.pack(Sequences(outcome, {k.name: flat for k in model.mechanism.known}))
         kernel, values = model.kernel(gaps), model.kernel_values
         kernel.score(values, packed)
-        kernel.states(values, packed)
+        states = kernel.states(values, packed)
+        if trained:
+            kernel.adjoint(values, packed, states.states, (states.states, states.reads, states.density, states.last))
         if len(outcome) == 1 and not gaps:
             kernel.simulate(values, packed, np.zeros(8))

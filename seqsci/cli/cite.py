@@ -24,6 +24,7 @@ _AUTHOR = r"([A-Z][\w&.,' -]*?)"
 _BEFORE = (
     re.compile(rf"{_AUTHOR} \((?P<year>\d{{4}})\), (?:(?P<title>[^;]+), )?DOI $"),
     re.compile(rf"\({_AUTHOR} (?P<year>\d{{4}}), DOI $"),
+    re.compile(r"([A-Z]\w+)'s [^(;.]*\((?P<year>\d{4}), DOI $"),
     re.compile(r"()\((?P<year>\d{4}), DOI $"),
 )
 """How docstrings write a source: ``A (1995), title, DOI x``; ``(A 1995, DOI x)``; ``A's thing (1995, DOI x)``."""
@@ -56,7 +57,7 @@ def software() -> str:
 
 
 def sources(model: Model) -> list[str]:
-    """Entries of the DOIs that the model's mechanism, gates and observation name, with author, title and year where a docstring has them."""
+    """Entries of the DOIs that the mechanism, its gates and the observation name; author, title and year where a docstring has them."""
     pieces = (model.mechanism, *model.mechanism.gates.values(), model.observation)
     found: dict[str, dict[str, str]] = {doi: {} for doi in model.mechanism.references}
     for piece in pieces:
@@ -68,7 +69,7 @@ def sources(model: Model) -> list[str]:
         key = key if key and key not in keys else re.sub(r"\W+", "-", doi).strip("-")
         keys.add(key)
         url = "https://doi.org/" + quote(doi, safe="/().:;-_")
-        note = {} if facts.get("title") else {"note": "author and title: see the DOI"}
+        note = {} if facts.get("title") else {"note": f"{'title' if facts.get('author') else 'author and title'}: see the DOI"}
         entries.append(_entry("misc", key, {**facts, "doi": doi, "url": url, **note}))
     return entries
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from seqsci.evaluate.comparison import Comparison
+    from seqsci.sequences import Sequences
 
 HELP = "held-out comparison of a run, or a table of several runs"
 
@@ -31,59 +30,59 @@ def run(arguments: argparse.Namespace) -> None:
 
 def one(name: str) -> None:
     """Recompute the held-out comparison of a run's own configuration on the rows that it holds; print it and write it into the run."""
+    from seqsci import rundir
     from seqsci.cli.configured import config_of, fit_of
-    from seqsci.frames import to_sequences
     from seqsci.study import compare_fit, load
 
     folder, fitted = fit_of(name)
     study = load(config_of(folder))
-    now = replace(fitted, sequences=to_sequences(study.model, study.frame), seen=0)
-    if now.data_hash != fitted.data_hash:
+    if not same_outcomes(fitted.sequences, study.sequences()):
         print("seqsci: the data have changed since the fit; the rows that the run holds are compared", file=sys.stderr)
 
     def tell(baseline: str) -> None:
         print(f"seqsci: backtest of {baseline}", file=sys.stderr, flush=True)
 
-    rules = (study.test_share, study.refit, study.label, study.restriction, study.tried_before)
-    comparison = compare_fit(fitted, study.baselines, *rules, progress=tell)
+    comparison = compare_fit(fitted, study, progress=tell)
     print(comparison)
-    write(folder, comparison)
+    rundir.write_comparison(folder, comparison)
     print(f"\nscores.csv, differences.csv and comparison.txt written to {folder}")
 
 
-def write(folder: Path, comparison: Comparison) -> None:
-    """The three files of a comparison, as `seqsci.rundir.write` has them."""
+def same_outcomes(a: Sequences, b: Sequences) -> bool:
+    """Whether two sequences hold the same outcomes in the same unit, weighed alike; known columns may differ."""
+    import numpy as np
 
-    def rows(name: str, head: Sequence[str], things: Iterable[Any]) -> None:
-        with (folder / name).open("w", newline="") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(head)
-            writer.writerows([getattr(t, f) for f in head] for t in things)
-
-    rows("scores.csv", tuple(vars(comparison.scores[0])), comparison.scores)
-    rows("differences.csv", ("score", "baseline", "mean", "low", "high", "p_value", "verdict"), comparison.differences)
-    (folder / "comparison.txt").write_text(f"{comparison}\n")
+    if set(a.outcome) != set(b.outcome) or len(a) != len(b) or a.measure != b.measure:
+        return False
+    pairs = [(a.outcome[n], b.outcome[n]) for n in a.outcome] + [(getattr(a, n), getattr(b, n)) for n in ("observed", "weight", "reset")]
+    return all(np.array_equal(x, y, equal_nan=True) for x, y in pairs)
 
 
 def several(names: Sequence[str]) -> str:
     """Likelihood, criteria, rows, data hash and held-out scores of several runs; says where they are not comparable."""
     from seqsci.cli.configured import fit_of
 
-    table, hashes, windows = [], set(), set()
+    table, fits, windows = [], [], set()
     for name in names:
         folder, fit = fit_of(name)
         score, window = _scores(folder)
-        hashes.add(fit.data_hash)
+        fits.append(fit)
         windows |= {window} - {""}
         facts = (f"{fit.log_likelihood:.3f}", str(fit.parameter_count), f"{fit.aic:.2f}", f"{fit.bic:.2f}", str(fit.rows), fit.data_hash)
         table.append([folder.name, fit.model.name, *facts, *score])
     head = ["run", "model", "log-lik.", "k", "AIC", "BIC", "rows", "data", "QLIKE", "NLL"]
     widths = [max(len(r[i]) for r in (head, *table)) for i in range(len(head))]
     lines = ["  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True))) for r in (head, *table)]
+    if len({f.data_hash for f in fits}) == 1:
+        verdict = "the same data: likelihood, AIC and BIC can be compared"
+    elif all(same_outcomes(fits[0].sequences, f.sequences) for f in fits):
+        verdict = "the same outcomes, other known columns (see the column data): likelihood, AIC and BIC can be compared"
+    else:
+        verdict = "NOT COMPARABLE: the data differ (see the column data), so likelihood, AIC and BIC cannot be set beside each other"
+    trained = [f.model.name for f in fits if f.driven_by]
     notes = [
-        "NOT COMPARABLE: the data differ (see the column data), so likelihood, AIC and BIC of these runs cannot be set beside each other"
-        if len(hashes) > 1
-        else "the same data: likelihood, AIC and BIC can be compared",
+        verdict,
+        *([f"{', '.join(trained)}: k leaves out the weights of the network, so AIC and BIC flatter it"] if trained else []),
         *(["held-out scores: NOT on the same rows: " + " | ".join(sorted(windows))] if len(windows) > 1 else []),
         *([f"held-out scores: {next(iter(windows))}"] if len(windows) == 1 else []),
         *(["no held-out scores (-): seqsci compare RUN computes them"] if any(r[-1] == "-" for r in table) else []),

@@ -84,7 +84,9 @@ def bash(known: list[Command], names: list[str]) -> str:
             offered = _set(" ".join(o.choices(names))) if o.choices(names) else ""
             values.append(f"        {c.name}:{o.flag}) {offered}return ;;")
         offered = " ".join(c.positional.choices(names)) if c.positional else ""
-        words.append(f'        {c.name}) options="{" ".join(o.flag for o in c.options)}" positional="{offered}" takes={int(bool(c.positional))} ;;')
+        words.append(
+            f'        {c.name}) options="{" ".join(o.flag for o in c.options)}" positional="{offered}" takes={int(bool(c.positional))} ;;'
+        )
     lines = [
         f"# bash completion of seqsci {__version__}; load it with: source <(seqsci completion bash)",
         "_seqsci() {",
@@ -122,7 +124,8 @@ def zsh(known: list[Command], names: list[str]) -> str:
         if not word.metavar:
             return ""
         offered = word.choices(names)
-        action = f"({' '.join(offered)})" if offered else "_files -/" if word.metavar in FOLDERS else "_files"
+        paths = "_files -/" if word.metavar in FOLDERS else "_files" if word.metavar in FILES else " "
+        action = f"({' '.join(offered)})" if offered else paths
         return f":{word.metavar}:{action}"
 
     def text(sentence: str) -> str:

@@ -1,68 +1,176 @@
-"""seqsci fit: fit a model, compare it with its baselines, write a run."""
+"""seqsci fit: fit a model, compare it with its baselines, write a run and its report."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqsci.errors import ConfigError, did_you_mean, explain
+
+if TYPE_CHECKING:
+    from seqsci.estimation.result import Fit
+    from seqsci.study import Study
 
 HELP = "fit a model, compare it with its baselines, write a run"
-OVERRIDES = (
-    "data.path",
-    "data.kind",
-    "data.unit",
-    "data.column",
-    "data.date_column",
-    "data.id_column",
-    "data.unique_id",
-    "data.series",
-    "model",
-    "comparison.refit",
-    "comparison.test_share",
-    "comparison.label",
-)
+OVERRIDES = {
+    "data.path": "file of your data, CSV or Parquet (--data FILE is short for it)",
+    "data.kind": "prices or returns",
+    "data.unit": "decimal or percent",
+    "data.column": "column to read",
+    "data.date_column": "column of dates",
+    "data.id_column": "column of series names",
+    "data.unique_id": "the series to take",
+    "data.series": "",
+    "model": "model by name (seqsci show NAME)",
+    "comparison.refit": "rows between refits",
+    "comparison.test_share": "share of rows that are forecast",
+    "comparison.label": "development or confirmation",
+}
+TRAINING = ("estimator.", "trainer.")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("--config", required=True, metavar="NAME", help="a shipped name (seqsci list) or the path of a YAML file")
+    parser.add_argument("--config", metavar="NAME", help="a shipped name (seqsci list) or the path of a YAML file")
     parser.add_argument("--out", default="runs", metavar="DIR", help="folder of the runs (default: runs)")
     parser.add_argument("--no-compare", action="store_true", help="fit only, without the held-out comparison")
-    for key in OVERRIDES:
-        parser.add_argument(
-            f"--{key}",
-            metavar=key.split(".")[-1].upper(),
-            help=argparse.SUPPRESS if key == "data.series" else f"replaces {key} of the configuration",
-        )
+    parser.add_argument("--no-report", action="store_true", help="do not write report.html")
+    parser.add_argument("--resume", metavar="RUN", help="go on with a training that was interrupted; bit-equal to one that was not")
+    parser.add_argument("--data", metavar="FILE", help="your data; columns as the CSV contract says (docs/csv.md)")
+    parser.add_argument("--help-all", action="store_true", help="also the options of training: --estimator.* and --trainer.*")
+    for key, text in OVERRIDES.items():
+        parser.add_argument(f"--{key}", metavar=key.split(".")[-1].upper(), help=text or argparse.SUPPRESS)
+    parser.set_defaults(accepts=TRAINING)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Fit, test special cases, compare, write the run."""
+    training: list[str] = getattr(arguments, "rest", [])
+    if arguments.help_all:
+        from seqsci.cli.training import print_help
+
+        print_help()
+        return
+    if arguments.resume:
+        _resume(arguments, training)
+        return
     clock = time.perf_counter()
     from seqsci import rundir
-    from seqsci.frames import to_sequences
-    from seqsci.study import compare_fit, load, restriction_tests
+    from seqsci.study import load
+    from seqsci.training.gradient import GradientDescent
 
-    overrides: dict[str, Any] = {k: v for k in OVERRIDES if (v := getattr(arguments, k)) is not None}
-    study = load(arguments.config, overrides)
+    study = load(_config(arguments), _overrides(arguments, training))
+    if not isinstance(study.estimator, GradientDescent) and any(o.startswith("--trainer.") for o in training):
+        got = training[0]
+        raise ConfigError(explain("trainer options without training", got, "an estimator GradientDescent", "choose another configuration"))
     folder = rundir.fresh(arguments.out, study.name)
-    fitted = study.estimator.fit(study.model, to_sequences(study.model, study.frame))
+    kept = False
+    try:
+        rundir.write_config(folder, study.config)
+        if isinstance(study.estimator, GradientDescent):
+            from seqsci.cli.training import train
+
+            fitted = train(study, folder, training)
+        else:
+            fitted = study.estimator.fit(study.model, study.sequences())
+            rundir.write_fit(folder, fitted)
+        kept = True
+    finally:
+        if not kept:
+            _remove_if_bare(folder)
+    finish(study, fitted, folder, arguments, clock)
+
+
+def finish(study: Study, fitted: Fit, folder: Path, arguments: argparse.Namespace, clock: float) -> None:
+    """Print the table, test special cases, compare, report, and say what to do next."""
+    from seqsci import rundir
+    from seqsci.study import compare_fit, restriction_tests
+
     print(fitted.summary(), flush=True)
-    _print_tests(restriction_tests(fitted, study.hypotheses, study.estimator))
-    comparison = None
+    if not fitted.driven_by:
+        _print_tests(restriction_tests(fitted, study.hypotheses, study.estimator))
     if not arguments.no_compare:
 
         def tell(name: str) -> None:
             print(f"seqsci: backtest of {name}", file=sys.stderr, flush=True)
 
-        rules = (study.test_share, study.refit, study.label, study.restriction, study.tried_before)
-        comparison = compare_fit(fitted, study.baselines, *rules, progress=tell)
+        try:
+            comparison = compare_fit(fitted, study, progress=tell)
+        except KeyboardInterrupt:
+            print(f"\nseqsci: the fit is kept in {folder}; compare it later: seqsci compare {folder}", file=sys.stderr)
+            raise
+        rundir.write_comparison(folder, comparison)
         print(f"\n{comparison}")
-    rundir.write(folder, dict(study.config), fitted, comparison)
-    print(f"\nrun written to {folder} ({time.perf_counter() - clock:.0f} s)")
-    print(f"next: seqsci show {arguments.config}    or in Python: seqsci.load_fit('{folder}/model.json').predict(horizon=20)")
+    if not arguments.no_report:
+        from seqsci.report import write_report
+
+        print(f"\nreport: {write_report(folder)}")
+    print(f"run written to {folder} ({time.perf_counter() - clock:.0f} s)")
+    print(f"next: seqsci report {folder}    or in Python: seqsci.load_fit('{folder}/model.json').summary()")
+
+
+def _config(arguments: argparse.Namespace) -> str:
+    if arguments.config:
+        return str(arguments.config)
+    from seqsci.registry import manifests
+
+    templates = [f"{domain}/{name}" for domain, m in manifests().items() for name in getattr(m, "TEMPLATES", ())]
+    what = "no configuration" if arguments.data is None else f"{arguments.data}: which model?"
+    expected = f"a name of `seqsci list`; for your own data {', '.join(templates)}"
+    raise ConfigError(explain(what, "no --config", expected, "pass --config NAME"))
+
+
+def _overrides(arguments: argparse.Namespace, training: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {k: v for k in OVERRIDES if (v := getattr(arguments, k)) is not None}
+    if arguments.data is not None:
+        found["data.path"] = arguments.data
+    for option in training:
+        key, _, value = option.removeprefix("--").partition("=")
+        if key.startswith("estimator."):
+            import yaml
+
+            found[key] = yaml.safe_load(value)
+    return found
+
+
+def _remove_if_bare(folder: Path) -> None:
+    """Remove the folder of a fit that failed before anything was computed; keep whatever a training left."""
+    names = {p.name for p in folder.iterdir()}
+    if names <= {"config.yaml", "command.json"}:
+        for name in names:
+            (folder / name).unlink()
+        folder.rmdir()
+
+
+def _resume(arguments: argparse.Namespace, training: Sequence[str]) -> None:
+    clock = time.perf_counter()
+    from seqsci.cli.training import resumed, train
+    from seqsci.study import load
+
+    folder = resumed(arguments.resume)
+    study = load(str(folder / "config.yaml"))
+    fitted = train(study, folder, training, resume=True)
+    finish(study, fitted, folder, arguments, clock)
+
+
+def gather(words: Sequence[str]) -> list[str]:
+    """Options of training as ``--key=value`` words; raises `ConfigError` for any other word."""
+    found: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith(tuple(f"--{t}" for t in TRAINING)):
+            known = [f"--{k}" for k in OVERRIDES] + ["--config", "--out", "--data", "--resume", "--no-compare", "--no-report"]
+            hint = did_you_mean(word.split("=")[0], known)
+            raise ConfigError(explain(f"unknown option {word.split('=')[0]}{hint}", word, "an option of seqsci fit", "seqsci fit --help"))
+        if "=" not in word and rest and not rest[0].startswith("--"):
+            word = f"{word}={rest.pop(0)}"
+        found.append(word)
+    return found
 
 
 def _print_tests(tests: Mapping[str, Any]) -> None:

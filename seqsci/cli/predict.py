@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 HELP = "forecast from a run, after taking in new rows"
 SAME, MOST = 0.05, 0.5
 """Rows of a data file are those that were fitted where they differ by less than SAME standard deviations, in at least MOST of them."""
-LARGEST = 50_000_000
+LARGEST = 20_000_000
 """Most simulated outcomes (draws times horizon)."""
 
 
@@ -31,7 +31,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--future", metavar="FILE", help="CSV of H rows: future values of known columns, and ds where dates are wanted")
     parser.add_argument("--out", metavar="FILE", help="CSV to write (default: print it)")
     parser.add_argument("--level", metavar="P", type=float, default=0.95, help="probability between low and high (default: .95)")
-    parser.add_argument("--draws", metavar="N", type=int, default=5000, help="simulated paths (default: 5000)")
+    parser.add_argument("--draws", metavar="N", type=int, default=20_000, help="simulated paths (default: 20000)")
     parser.add_argument("--seed", metavar="S", type=int, default=0, help="seed of the paths (default: 0)")
 
 
@@ -74,18 +74,22 @@ def take_in(fit: Fit, folder: Path, path: str) -> Fit:
     import numpy as np
 
     from seqsci.cli.configured import config_of
-    from seqsci.frames import to_sequences
     from seqsci.study import load
 
+    if fit.driven_by:
+        what = f"{', '.join(fit.driven_by)} of new rows comes from a network, which model.json does not hold"
+        raise DataError(explain(what, f"--data.path {path}", "a run without a drive", "fit again on the longer data"))
     study = load(config_of(folder), {"data.path": path})
-    new, old = to_sequences(study.model, study.frame), fit.sequences
+    new, old = study.sequences(), fit.sequences
     unit = new.measure.get(fit.outcome, "1")
     if unit != fit.unit:
         raise DataError(explain(f"{path}: the unit differs from that of the fit", unit, fit.unit, "convert the file"))
     if old.index is None or new.index is None or old.index.dtype.kind != new.index.dtype.kind or old.index.dtype.kind not in "Miuf":
         got = [f"{name} {s.index.dtype if s.index is not None else 'none'}" for name, s in (("fitted", old), ("file", new))]
         what = f"{path}: which rows are new cannot be told"
-        raise DataError(explain(what, "dates: " + ", ".join(got), "dates of one kind in both", "give the file the dates of the fitted data"))
+        raise DataError(
+            explain(what, "dates: " + ", ".join(got), "dates of one kind in both", "give the file the dates of the fitted data")
+        )
     _check_overlap(fit, new, path)
     later = int(np.searchsorted(new.index, old.index[-1], side="right"))
     rows = len(new) - later
@@ -112,7 +116,9 @@ def _check_overlap(fit: Fit, new: Sequences, path: str) -> None:
     if apart.any():
         got = f"{int(apart.sum())} of {len(apart)} rows that were fitted differ by more than {SAME:g} standard deviations"
         if apart.mean() > MOST:
-            raise DataError(explain(f"{path} is not the series that was fitted", got, "the same values at the same dates", "check the column"))
+            raise DataError(
+                explain(f"{path} is not the series that was fitted", got, "the same values at the same dates", "check the column")
+            )
         print(f"seqsci: {path}: {got}; the fitted values are kept", file=sys.stderr)
 
 
@@ -173,9 +179,7 @@ def table(forecast: PathForecast, dates: Sequence[str], level: float) -> list[di
         "low": low,
         "high": high,
     }
-    return [
-        {"step": t + 1, **({"ds": dates[t]} if dates else {}), **{n: float(v[t]) for n, v in columns.items()}} for t in range(len(low))
-    ]
+    return [{"step": t + 1, **({"ds": dates[t]} if dates else {}), **{n: float(v[t]) for n, v in columns.items()}} for t in range(len(low))]
 
 
 def _write(rows: list[dict[str, Any]], path: str | None) -> None:
@@ -190,5 +194,7 @@ def _write(rows: list[dict[str, Any]], path: str | None) -> None:
         with Path(path).open("w", newline="") as stream:
             to(stream)
     except OSError as error:
-        raise ArtefactError(explain(f"cannot write {path}", error.strerror, "a folder that can be written", "choose another: --out")) from error
+        raise ArtefactError(
+            explain(f"cannot write {path}", error.strerror, "a folder that can be written", "choose another: --out")
+        ) from error
     print(f"forecast written to {path}")

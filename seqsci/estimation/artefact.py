@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,11 @@ def _array(values: Any) -> Any:
     return None if values is None else [None if isinstance(v, float) and np.isnan(v) else v for v in np.asarray(values).tolist()]
 
 
-def save(fit: Fit, path: str | Path) -> Path:
-    """Write a fit; the file appears complete or not at all. Raises `ArtefactError` where the folder cannot be written."""
+def save(fit: Fit, path: str | Path, run: Mapping[str, Any] | None = None) -> Path:
+    """Write a fit; the file appears complete or not at all. Raises `ArtefactError` where the folder cannot be written.
+
+    ``run`` holds what else a reader wants to know of its making (versions, seed, command line); plain values only.
+    """
     target = Path(path)
     s = fit.sequences
     content = {
@@ -84,10 +88,12 @@ def save(fit: Fit, path: str | Path) -> Path:
         "log_likelihood": fit.log_likelihood,
         "rows": fit.rows,
         "seen": fit.seen,
+        "driven_by": list(fit.driven_by),
         "presamples": fit.presamples.tolist(),
         "profiles": {n: [list(p.values), list(p.roots)] for n, p in fit.profiles.items()},
         "data_hash": fit.data_hash,
         "provenance": dataclasses.asdict(fit.provenance),
+        "run": dict(run or {}),
         "sequences": {
             "outcome": {n: _array(v) for n, v in s.outcome.items()},
             "known": {n: _array(v) for n, v in s.known.items()},
@@ -166,5 +172,6 @@ def load_fit(path: str | Path) -> Fit:
         np.array(table["presamples"], float).reshape(len(sequences.starts), -1),
         Provenance(**table["provenance"]),
         seen=table["seen"],
+        driven_by=tuple(table.get("driven_by", ())),
         stored_profiles={n: Profile(tuple(v), tuple(r)) for n, (v, r) in table["profiles"].items()},
     )

@@ -19,7 +19,8 @@ REACH = 2.7
 class Profile:
     """Signed roots ``sign(v - estimate) sqrt(2 (log L_max - log L(v)))`` at increasing values v of a parameter, all others refitted.
 
-    The interval of level a holds the values with ``|root| <= z_{(1+a)/2}``; it ends at a bound where the root there is smaller.
+    The interval of level a holds the values with ``|root| <= z_{(1+a)/2}``; it ends at a bound where the root there is smaller (then the
+    bound stands twice, the second time with a root that no level reaches). An end that the trace did not reach is NaN: not found.
     It needs no standard error and is right near bounds, where Wald intervals are not (Venzon and Moolgavkar 1988, DOI 10.2307/2347496).
     """
 
@@ -29,7 +30,8 @@ class Profile:
     def interval(self, level: float) -> tuple[float, float]:
         """Ends of the interval; linear interpolation of the root between traced values."""
         z = NormalDist().inv_cdf(0.5 + level / 2)
-        return tuple(float(np.interp(s * z, self.roots, self.values)) for s in (-1, 1))  # type: ignore[return-value]
+        low, high = (float(v) for v in np.interp([-z, z], self.roots, self.values, left=np.nan, right=np.nan))
+        return low, high
 
 
 def trace(refit: Callable[[float], float], estimate: float, best: float, deviation: float, constraint: Constraint) -> Profile:
@@ -40,23 +42,31 @@ def trace(refit: Callable[[float], float], estimate: float, best: float, deviati
         estimate, best: the estimate (may be a bound) and its negative log-likelihood.
         deviation: first step, about a standard error.
         constraint: the parameter's set; the trace ends at its bounds.
+
+    A side ends without a result where the next value is not finite, or after 60 steps; a value without a likelihood counts as excluded.
     """
     low, high = constraint.bounds
     values, roots = [estimate], [0.0]
     for sign, bound in ((-1.0, low), (1.0, high)):
-        at, step = estimate, deviation
-        while at != bound:
+        at, step, left = estimate, deviation, 60
+        while at != bound and left:
             ahead = at + sign * step
+            if not np.isfinite(ahead) or ahead == at:
+                break
             near = np.isfinite(bound) and (ahead - bound) * sign >= -0.2 * step
             at = float(bound) if near else float(ahead)
             nll = refit(at)
             root = sign * float(np.sqrt(max(2 * (nll - best), 0.0))) if np.isfinite(nll) else sign * 2 * REACH
             values.append(at)
             roots.append(root)
-            if abs(root) > REACH or len(values) > 60:
+            left -= 1
+            if abs(root) > REACH:
                 break
             step *= 1.0 if abs(root) > 0.6 else 1.7
-    order = np.argsort(values)
+        if at == bound:
+            values.append(at)
+            roots.append(sign * 2 * REACH)
+    order = np.lexsort((roots, values))
     sorted_values = np.array(values)[order]
     sorted_roots = np.maximum.accumulate(np.array(roots)[order])
     return Profile(tuple(map(float, sorted_values)), tuple(map(float, sorted_roots)))

@@ -7,7 +7,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ import seqsci
 from seqsci.errors import ParameterError, did_you_mean, explain
 from seqsci.estimation.profile import Profile
 from seqsci.estimation.summary import Estimate, Summary
+from seqsci.frames import continuing
 from seqsci.kernel import Pass
 from seqsci.model import Model
 from seqsci.parameter import Derived, Parameter
@@ -60,6 +61,7 @@ class Fit:
         log_likelihood, rows: of the scored rows, in the unit of the data.
         profile_bounds: whether intervals of parameters on or near a bound, or at a moving kink, come from their profile likelihood.
         stored_profiles: profiles that were traced earlier and saved.
+        driven_by: known sequences that a network made, trained on these very rows; standard errors take them as given.
         seen: number of rows that were fitted, where `update` has added others; 0 = all.
         sequences, presamples: the data that were fitted, and the numbers computed from them before the first step.
     """
@@ -76,6 +78,7 @@ class Fit:
     profile_bounds: bool = True
     stored_profiles: Mapping[str, Profile] | None = None
     seen: int = 0
+    driven_by: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> str:
@@ -252,19 +255,24 @@ class Fit:
         span = ""
         if self.sequences.index is not None and len(self.sequences.index):
             span = f", {str(self.sequences.index[0])[:10]} to {str(self.sequences.index[-1])[:10]}"
-        facts = (
+        facts: tuple[str, ...] = (
             f"{self.rows} rows of {self.outcome} [{self.unit}]{span}",
             f"log-likelihood {self.log_likelihood:.3f}   AIC {self.aic:.2f}   BIC {self.bic:.2f}   parameters {self.parameter_count}",
-            f"standard errors: {self.provenance.covariance}; intervals: {level:.0%}, Wald on the unconstrained scale, or (profile) likelihood",
+            f"standard errors: {self.provenance.covariance}; intervals: {level:.0%}, Wald on the raw scale, or (profile)",
         )
+        if self.driven_by:
+            facts = (*facts, f"given {', '.join(self.driven_by)}, made by a network that was trained on these rows")
         return Summary(self.model.name, facts, self.estimates(level), self.derived(level), level)
 
-    def update(self, new: Sequences) -> Fit:
-        """The fit carried forward over new rows of the same unit without re-estimation: only the state moves.
+    def update(self, new: Any, unit: str | None = None) -> Fit:
+        """The fit carried forward over new rows of the same series without re-estimation: only the state moves.
 
-        Estimates, standard errors and the log-likelihood remain those of the fitted rows.
+        ``new`` is anything that `seqsci.fit` takes (a frame, a Series, an array, `Sequences`), all of it after the last row of the fit. Its
+        unit is ``unit``, else the one it states itself, else that of the fit, to which it is converted. Rows without dates may follow
+        dated ones; then the whole has none. Estimates, standard errors and the log-likelihood remain those of the fitted rows.
         """
         old = self.sequences
+        new = continuing(self.model, old, new, unit)
 
         def joined(a: Array, b: Array) -> Array:
             return np.concatenate([a, b])

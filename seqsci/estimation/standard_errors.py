@@ -15,16 +15,42 @@ ScoreFunction = Callable[[Array, bool], tuple[Array, Array]]
 KINK_STEP, SMOOTH_STEP = 0.5, 1e-3
 
 
+LOADING = 0.01
+"""A parameter whose share in a direction without information (its entry of the unit vector) is larger is not identified."""
+
+
 def invert(information: Array) -> Array:
-    """Inverse of an information matrix after scaling to a unit diagonal; directions without information give NaN."""
-    scale = np.sqrt(np.abs(np.diag(information)))
-    if not np.isfinite(information).all() or (scale == 0).any():
-        return np.full_like(information, np.nan)
-    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
-    if values.min() <= 1e-12 * values.max():
-        return np.full_like(information, np.nan)
-    result: Array = (vectors / values) @ vectors.T / np.outer(scale, scale)
-    return result
+    """Inverse of an information matrix; rows and columns of the parameters that it does not identify are NaN, the others finite.
+
+    A parameter is not identified where it carries no information or loads on a direction (of the matrix scaled to a unit diagonal)
+    without any; the others take the inverse on the remaining directions.
+    """
+    inverse, lost = identified_inverse(information)
+    return _without(inverse, lost)
+
+
+def identified_inverse(information: Array) -> tuple[Array, Array]:
+    """Inverse on the directions that carry information, zero elsewhere; and which parameters are not identified (booleans)."""
+    k = len(information)
+    diagonal = np.diag(information)
+    lost = ~np.isfinite(diagonal) | (diagonal == 0)
+    inverse = np.zeros((k, k))
+    kept = np.flatnonzero(~lost)
+    matrix = information[np.ix_(kept, kept)]
+    if not len(kept) or not np.isfinite(matrix).all():
+        return inverse, np.ones(k, bool)
+    scale = np.sqrt(np.abs(np.diag(matrix)))
+    values, vectors = np.linalg.eigh(matrix / np.outer(scale, scale))
+    empty = values <= 1e-12 * values.max()
+    lost[kept] = (np.abs(vectors[:, empty]) > LOADING).any(axis=1)
+    good = vectors[:, ~empty]
+    inverse[np.ix_(kept, kept)] = (good / values[~empty]) @ good.T / np.outer(scale, scale)
+    return inverse, lost
+
+
+def _without(covariance: Array, lost: Array) -> Array:
+    """A covariance with NaN in the rows and columns of lost parameters."""
+    return np.where(lost[:, None] | lost[None, :], np.nan, covariance)
 
 
 def observed_information(score: ScoreFunction, theta: Array, rough: Array, outer: Array | None = None) -> Array:
@@ -39,8 +65,8 @@ def observed_information(score: ScoreFunction, theta: Array, rough: Array, outer
     information = np.diag(outer)
     step = np.where(information > 0, SMOOTH_STEP / np.sqrt(np.maximum(information, 1e-300)), 1e-4)
     if rough.any():
-        covariance = invert(outer)
-        deviation = np.sqrt(np.maximum(np.diag(covariance), 0.0)) if np.isfinite(covariance).all() else step / SMOOTH_STEP
+        variance = np.diag(invert(outer))
+        deviation = np.where(np.isfinite(variance), np.sqrt(np.maximum(variance, 0.0)), step / SMOOTH_STEP)
         step = np.where(rough, KINK_STEP * deviation, step)
     hessian = np.empty((len(theta), len(theta)))
     for j, h in enumerate(step):
@@ -90,6 +116,6 @@ class Sandwich(Covariance):
     name = "sandwich (robust)"
 
     def estimate(self, outer: Array, information: Callable[[], Array]) -> Array:
-        bread = invert(information())
-        result: Array = bread @ outer @ bread
-        return result
+        bread, lost = identified_inverse(information())
+        meat = np.where((lost[:, None] | lost[None, :]) & ~np.isfinite(outer), 0.0, outer)
+        return _without(bread @ meat @ bread, lost)

@@ -78,9 +78,8 @@ class Summary:
         body = []
         for e in (*self.estimates, *self.derived):
             span = e.flag if math.isnan(e.low) else f"[{number(e.low)}, {number(e.high)}] {e.flag}".rstrip()
-            body.append(
-                rf"${e.symbol}$ & {number(e.value)} & {number(e.standard_error)} & {_escaped(span)} & {_escaped(e.unit)} & {_escaped(e.reading)} \\"
-            )
+            numbers = rf"{number(e.value)} & {number(e.standard_error)}"
+            body.append(rf"${e.symbol}$ & {numbers} & {_escaped(span)} & {_escaped(e.unit)} & {_escaped(e.reading)} \\")
         head = r"symbol & estimate & std.\ error & interval & unit & reading \\"
         notes = [rf"\multicolumn{{6}}{{l}}{{{_escaped(fact)}}} \\" for fact in (self.title, *self.facts)]
         table = [r"\begin{tabular}{lrrlll}", r"\toprule", head, r"\midrule", *body, r"\midrule", *notes, r"\bottomrule", r"\end{tabular}"]

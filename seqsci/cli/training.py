@@ -1,0 +1,260 @@
+"""Training from the command line: Lightning's CLI around a study, with short errors, atomic checkpoints and a printed way to resume."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # Lightning calls what jsonargparse renamed; users can do nothing about it
+
+import pytorch_lightning as pl  # noqa: E402
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.utilities.exceptions import SIGTERMException
+
+from seqsci import rundir
+from seqsci.data.datamodule import SequenceDataModule
+from seqsci.errors import ArtefactError, ConfigError, did_you_mean, explain
+from seqsci.estimation.result import Fit
+from seqsci.study import Study
+from seqsci.training.checkpoints import AtomicCheckpoint, BestEpoch, History, RandomState
+from seqsci.training.forecaster import Forecaster
+from seqsci.training.gradient import GradientDescent
+
+EVERY = 10
+"""Epochs between checkpoints."""
+NOISE = (
+    "GPU available",
+    "TPU available",
+    "HPU available",
+    "`Trainer.fit` stopped",
+    "`Trainer(limit_val_batches",
+    "Tip: For seamless",
+    "💡 Tip",
+    "Restoring states from the checkpoint",
+    "Restored all states from the checkpoint",
+    "Seed set to",
+    "Detected KeyboardInterrupt",
+    "Received SIGTERM",
+)
+"""Starts of log lines that say nothing to a user; every other line passes."""
+
+
+HUSHED = ("LeafSpec", "log_every_n_steps", "does not have many workers", "Checkpoint directory", "LightningCLI's args parameter")
+"""Warnings that say nothing to a user."""
+
+
+class _Quiet(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith(NOISE)
+
+
+class TrainingCLI(LightningCLI):
+    """Lightning's own parser for ``trainer.*``; the module and its data come from the study.
+
+    Closed: abbreviations, long errors, errors without a hint, arguments typed as modules, log noise.
+    """
+
+    def __init__(self, study: Study, options: Sequence[str], callbacks: list[pl.Callback], folder: Path) -> None:
+        self.study, self.extra, self.folder = study, callbacks, folder
+        given = dict(study.config.get("trainer") or {})
+        super().__init__(
+            Forecaster,
+            SequenceDataModule,
+            save_config_callback=None,
+            seed_everything_default=_estimator(study).seed,
+            run=False,
+            parser_kwargs={"allow_abbrev": False, "exit_on_error": False},
+            args=[*(f"--trainer.{k}={_yaml(v)}" for k, v in given.items()), *options],
+        )
+
+    def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """The Trainer's arguments alone."""
+        parser.add_lightning_class_args(pl.Trainer, "trainer")
+        parser.set_defaults({"trainer.max_epochs": _estimator(self.study).epochs, "trainer.accelerator": "cpu", "trainer.devices": 1})
+
+    def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """No --config: the study was read already."""
+        parser.add_argument("--seed_everything", type=int, default=self.seed_everything_default)
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse; one short error for what does not fit."""
+        known = [a for action in parser._actions for a in action.option_strings]
+        for word in args:
+            key = word.split("=")[0]
+            if key not in known:
+                hint = did_you_mean(key, known)
+                raise ConfigError(explain(f"unknown option {key}{hint}", word, "an option of Lightning's Trainer", "seqsci fit --help-all"))
+        try:
+            super().parse_arguments(parser, args)
+        except Exception as error:
+            raise ConfigError(_short(error)) from error
+
+    def instantiate_classes(self) -> None:
+        """Module and data from the study, the Trainer from its options."""
+        estimator = _estimator(self.study)
+        self.model, self.datamodule = estimator.prepare(self.study.model, self.study.sequences())
+        self.config_init = self.parser.instantiate_classes(self.config)
+        fixed = {
+            "logger": False,
+            "enable_model_summary": False,
+            "enable_progress_bar": bool(self.config["trainer"].get("enable_progress_bar") or False) and sys.stderr.isatty(),
+            "num_sanity_val_steps": 0,
+            "enable_checkpointing": True,
+            "default_root_dir": str(self.folder),
+            "limit_val_batches": 1.0 if self.datamodule.validates else 0,
+        }
+        chosen = {**self.config_init["trainer"], **fixed}
+        chosen["callbacks"] = [*(chosen.get("callbacks") or []), *self.extra]
+        chosen["plugins"] = [*(chosen.get("plugins") or []), AtomicCheckpoint()]
+        try:
+            self.trainer = pl.Trainer(**chosen)
+        except Exception as error:
+            raise ConfigError(_short(error)) from error
+
+
+def _estimator(study: Study) -> GradientDescent:
+    if not isinstance(study.estimator, GradientDescent):
+        raise ConfigError(explain("nothing to train", type(study.estimator).__name__, "GradientDescent", "set estimator.class_path"))
+    return study.estimator
+
+
+def _yaml(value: Any) -> str:
+    import yaml
+
+    return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()
+
+
+def _short(error: BaseException) -> str:
+    """The part of a message that says what is wrong: what, got, expected."""
+    lines = [line.strip(" -") for line in str(error).splitlines() if line.strip(" -")]
+    useful = [line for line in lines if "Got value" in line or "Expected" in line or "not " in line] or lines or [type(error).__name__]
+    place = next((line for line in lines if "key" in line.lower()), "")
+    text = " ".join(dict.fromkeys([place, *useful[:2]])).strip()
+    return f"the trainer's options do not fit\n  got:      {text[:400]}\n  fix:      seqsci fit --help-all"
+
+
+class _Start(pl.Callback):
+    """Says when the first step runs."""
+
+    def __init__(self, clock: float) -> None:
+        self.clock, self.told = clock, False
+
+    def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, number: int) -> None:
+        """Tell once."""
+        if not self.told:
+            self.told = True
+            print(f"seqsci: training on {trainer.strategy.root_device}, epoch {trainer.current_epoch} on", file=sys.stderr, flush=True)
+
+
+class _Stopped(pl.Callback):
+    """Remembers what stopped the training."""
+
+    def __init__(self) -> None:
+        self.cause: BaseException | None = None
+
+    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
+        """Keep the exception."""
+        self.cause = exception
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    names = {"pytorch_lightning", "lightning_fabric", *(n for n in logging.root.manager.loggerDict if "lightning" in n)}
+    shown = [logging.getLogger(n) for n in names]
+    quiet = _Quiet()
+    for logger in shown:
+        logger.addFilter(quiet)
+        for handler in logger.handlers:
+            handler.addFilter(quiet)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=f".*({'|'.join(HUSHED)}).*")
+        yield
+    for logger in shown:
+        logger.removeFilter(quiet)
+
+
+def train(study: Study, folder: Path, options: Sequence[str], resume: bool = False) -> Fit:
+    """Train the study's drive and model, conclude by maximum likelihood, write the run; resumable from its last checkpoint."""
+    estimator = _estimator(study)
+    history = History(lambda rows: rundir.write_history(folder, rows), EVERY)
+    best, stopped = BestEpoch(), _Stopped()
+    target = folder / "checkpoints"
+    keep = ModelCheckpoint(target, "last", every_n_epochs=EVERY, save_on_train_epoch_end=True, enable_version_counter=False)
+    callbacks = [history, best, RandomState(), stopped, _Start(time.perf_counter()), keep]
+    trainer_options = [o for o in options if not o.startswith("--estimator.")]
+    with _quiet():
+        cli = TrainingCLI(study, trainer_options, callbacks, folder)
+        last = folder / "checkpoints" / "last.ckpt"
+        if resume:
+            _check_epochs(cli.trainer, last)
+        print(f"seqsci: to go on after an interruption: seqsci fit --resume {folder}", file=sys.stderr, flush=True)
+        try:
+            cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=str(last) if resume else None, weights_only=True if resume else None)
+        except SystemExit:
+            _interrupted(stopped, folder, last)
+        except SIGTERMException:
+            _interrupted(stopped, folder, last)
+        if stopped.cause is not None:
+            _interrupted(stopped, folder, last)
+    trained = estimator.conclude(study.model, study.sequences(), cli.model, history, best)
+    weights = {} if trained.drive is None else {n: v.detach().numpy() for n, v in trained.drive.state_dict().items()}
+    rundir.write_history(folder, trained.history)
+    rundir.write_fit(folder, trained.fit, weights, estimator.seed)
+    return trained.fit
+
+
+def _interrupted(stopped: _Stopped, folder: Path, last: Path) -> NoReturn:
+    code = 143 if isinstance(stopped.cause, SIGTERMException) else 130
+    if isinstance(stopped.cause, KeyboardInterrupt | SIGTERMException):
+        early = f"no checkpoint yet (one every {EVERY} epochs): start again"
+        how = f"go on with: seqsci fit --resume {folder}" if last.is_file() else early
+        print(f"\nseqsci: interrupted; {how}", file=sys.stderr, flush=True)
+        raise SystemExit(code)
+    if stopped.cause is not None:
+        raise stopped.cause
+    raise SystemExit(1)
+
+
+def resumed(run: str) -> Path:
+    """The folder of a run that can be resumed; raises `ArtefactError` where it cannot."""
+    folder = Path(run)
+    if not (folder / "config.yaml").is_file():
+        raise ArtefactError(explain(f"no run at {run}", "no config.yaml", "the folder that seqsci fit printed", "check the path"))
+    if not (folder / "checkpoints" / "last.ckpt").is_file():
+        got = f"{os.listdir(folder)}"
+        raise ArtefactError(explain(f"{run} has no checkpoint", got, f"checkpoints/last.ckpt, written every {EVERY} epochs", "fit again"))
+    return folder
+
+
+def _check_epochs(trainer: pl.Trainer, last: Path) -> None:
+    import torch
+
+    try:
+        epoch = int(torch.load(last, weights_only=True)["epoch"])
+    except Exception as error:
+        raise ArtefactError(
+            explain(f"{last} cannot be read", f"{type(error).__name__}: {error}"[:160], "a whole checkpoint", "fit again")
+        ) from error
+    if trainer.max_epochs is not None and trainer.max_epochs <= epoch:
+        got, expected = f"max_epochs {trainer.max_epochs}", f"more than {epoch + 1}"
+        raise ConfigError(explain("the training is past that epoch", got, expected, "raise --trainer.max_epochs"))
+
+
+def print_help() -> None:
+    """Every option of training."""
+    import dataclasses
+
+    print("options of --estimator.* (GradientDescent), set in the configuration or here as --estimator.KEY=VALUE:")
+    for f in dataclasses.fields(GradientDescent):
+        print(f"  --estimator.{f.name:<22} default {f.default if f.default is not dataclasses.MISSING else 'see the docs'}")
+    parser = LightningArgumentParser(prog="seqsci fit", allow_abbrev=False)
+    parser.add_lightning_class_args(pl.Trainer, "trainer")
+    parser.print_help()
