@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from seqsci.cell import Cell, Drive, NetworkDrive, Trace
+    from seqsci.cell import Cell, Drive, NetworkDrive, parameter_groups
     from seqsci.errors import SeqsciError
     from seqsci.estimation.artefact import load_fit
     from seqsci.estimation.hypothesis_tests import likelihood_ratio
     from seqsci.estimation.maximum_likelihood import MaximumLikelihood
     from seqsci.estimation.result import Fit
-    from seqsci.forecast import Distribution
     from seqsci.knockout import knock_out
-    from seqsci.linear_gaussian import LinearGaussian, StateSpace
+    from seqsci.linear_gaussian import LinearGaussian
     from seqsci.mechanism import Gated, Mechanism
     from seqsci.model import Model
     from seqsci.parameter import Derived, Known, Outcome, Parameter, Presample, State
@@ -28,14 +27,16 @@ if TYPE_CHECKING:
     from seqsci.sequences import Sequences
     from seqsci.study import Study, fit, load
     from seqsci.study import compare_fit as compare
+    from seqsci.training.gradient import DriveSpec, GradientDescent
 
 _HOMES = {
     "Cell": "cell",
     "Derived": "parameter",
-    "Distribution": "forecast",
     "Drive": "cell",
+    "DriveSpec": "training.gradient",
     "Fit": "estimation.result",
     "Gated": "mechanism",
+    "GradientDescent": "training.gradient",
     "Known": "parameter",
     "LinearGaussian": "linear_gaussian",
     "MaximumLikelihood": "estimation.maximum_likelihood",
@@ -50,24 +51,24 @@ _HOMES = {
     "SeqsciError": "errors",
     "Sequences": "sequences",
     "State": "parameter",
-    "StateSpace": "linear_gaussian",
     "Study": "study",
-    "Trace": "cell",
     "compare": "study:compare_fit",
     "fit": "study",
     "knock_out": "knockout",
     "likelihood_ratio": "estimation.hypothesis_tests",
     "load": "study",
     "load_fit": "estimation.artefact",
+    "parameter_groups": "cell",
     "plot": "plots",
 }
 __all__ = [
     "Cell",
     "Derived",
-    "Distribution",
     "Drive",
+    "DriveSpec",
     "Fit",
     "Gated",
+    "GradientDescent",
     "Known",
     "LinearGaussian",
     "MaximumLikelihood",
@@ -82,9 +83,7 @@ __all__ = [
     "SeqsciError",
     "Sequences",
     "State",
-    "StateSpace",
     "Study",
-    "Trace",
     "__version__",
     "compare",
     "fit",
@@ -92,6 +91,7 @@ __all__ = [
     "likelihood_ratio",
     "load",
     "load_fit",
+    "parameter_groups",
     "plot",
 ]
 

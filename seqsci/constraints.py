@@ -142,3 +142,10 @@ def Positive() -> GreaterThan:  # noqa: N802 - reads as the set that it returns
 def UnitInterval() -> Interval:  # noqa: N802 - reads as the set that it returns
     """The closed interval [0, 1]: ``Interval(0, 1)``."""
     return Interval(0.0, 1.0)
+
+
+def inwards(constraint: Constraint, bound: float, share: float) -> float:
+    """A value inside of a bound, by a share of the set's width (of 1 or the bound's size, if larger, where the set is unbounded)."""
+    low, high = constraint.bounds
+    step = share * (high - low if math.isfinite(high - low) else max(abs(bound), 1.0))
+    return bound + step if bound <= low else bound - step

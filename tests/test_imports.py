@@ -43,7 +43,7 @@ FRIENDS = {"equations.vocabulary": ("equations.functions",)}
 """Siblings that may be imported all the same: the vocabulary hands SymPy expressions to its own nodes."""
 
 FLAT = {
-    "cells": set[str](),
+    "cells": {"cells.volatility_scale"},
     "gates": {"gates.base", "gates.constant"},
     "observations": {"observations.base", "observations.student_t"},
     "baselines": {"baselines.series"},
@@ -55,7 +55,17 @@ THIRD_PARTY = {
     "arch": ("domains.finance", "evaluate"),
     "Bio": ("domains.genomics",),
     "matplotlib": ("plots", "domains.*.plots"),
-    "torch": ("equations.vocabulary", "equations.tracing", "equations.torch_backend", "cell", "engine", "data", "training", "cli", "testing"),
+    "torch": (
+        "equations.vocabulary",
+        "equations.tracing",
+        "equations.torch_backend",
+        "cell",
+        "engine",
+        "data",
+        "training",
+        "cli",
+        "testing",
+    ),
     "sympy": ("equations", "estimation.curvature", "testing"),
     "numba": ("equations.numba_functions", "equations.numba_cache", "estimation.optimise"),
     "pandas": ("frames", "data", "domains"),

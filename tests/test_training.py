@@ -31,6 +31,7 @@ from seqsci.training.checkpoints import AtomicCheckpoint, RandomState  # noqa: E
 from seqsci.training.forecaster import Forecaster  # noqa: E402
 from seqsci.training.gradient import DrivenPredictor, DriveSpec, GradientDescent, feed  # noqa: E402
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec", "ignore:.*does not have many workers", "ignore:.*Checkpoint directory")
 MODEL = models.driven_gate().fix(shift=0.0, rotation=0.0).named("driven")
 TRUTH = MODEL.start_at(mean=0.0, persistence=0.98, memory=0.9, intercept=0.02, degrees_of_freedom=8.0)
 
@@ -191,6 +192,7 @@ def test_resuming_is_bit_equal_also_where_the_network_draws_random_numbers(serie
             torch.manual_seed(123456)
         keep = pl.callbacks.ModelCheckpoint(folder, "last", every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False)
         quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu", "devices": 1}
+        quiet |= {"limit_val_batches": 0, "num_sanity_val_steps": 0}
         trainer = pl.Trainer(max_epochs=epochs, callbacks=[RandomState(), keep], plugins=[AtomicCheckpoint()], **quiet)
         trainer.fit(module, data, ckpt_path=None if resume is None else str(resume), weights_only=None if resume is None else True)
         return module.state_dict(), trainer.optimizers[0].state_dict()

@@ -14,6 +14,8 @@ CONFIGS = {
     "sp500_vix_drive": "S&P 500 2014-2018, the gate driven by a small network on yesterday's VIX (gradient descent)",
     "returns": "template for your own file: prices or returns, CSV or Parquet",
 }
+TEMPLATES = ("returns",)
+"""Configurations that wait for a file of the user's."""
 STUDY = "seqsci.domains.finance.study:build"
 """Import path of the function that turns a configuration into a study."""
 MODELS = "seqsci.domains.finance.models:MODELS"

@@ -18,6 +18,12 @@ def _check(fit: Fit) -> None:
         raise ParameterError(explain("not a volatility model", fit.model.name, "an outcome log_return", "use seqsci.plots.plot"))
 
 
+def _undriven(fit: Fit, returns: np.ndarray) -> Sequences:
+    """One step a unit; what drives the gate is zero."""
+    known = {k.name: np.zeros(len(returns)) for k in fit.model.mechanism.known}
+    return Sequences({"log_return": returns}, known, unit=np.arange(len(returns)))
+
+
 def news_impact(fit: Fit, span: float = 5.0, points: int = 201) -> tuple[np.ndarray, np.ndarray]:
     """Tomorrow's standard deviation as a function of today's surprise, from the median state.
 
@@ -28,12 +34,11 @@ def news_impact(fit: Fit, span: float = 5.0, points: int = 201) -> tuple[np.ndar
     state = np.median(fit.path.states, axis=0)
     model = fit.model
     z = np.linspace(-span, span, points)
-    here = model.filter(Sequences({"log_return": np.zeros(1)}), np.zeros((1, 1)), state[None, :]).reads[0]
+    here = model.filter(_undriven(fit, np.zeros(1)), np.zeros((1, 1)), state[None, :]).reads[0]
     returns = here[0] + here[1] * z
-    after = model.filter(
-        Sequences({"log_return": returns}, unit=np.arange(points)), np.zeros((points, 1)), np.tile(state, (points, 1))
-    ).last
-    reads = model.filter(Sequences({"log_return": np.zeros(points)}, unit=np.arange(points)), np.zeros((points, 1)), after).reads
+    start = np.zeros((points, 1))
+    after = model.filter(_undriven(fit, returns), start, np.tile(state, (points, 1))).last
+    reads = model.filter(_undriven(fit, np.zeros(points)), start, after).reads
     return z, reads[:, 1]
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from seqsci.cells.volatility_scale import StandardDeviation, Variance, VolatilityScale
 from seqsci.constraints import Interval, Positive, Real
 from seqsci.equations.vocabulary import Expression, absolute, log, sqrt, where
 from seqsci.errors import DataError, explain
@@ -18,6 +18,7 @@ from seqsci.gates.constant import ConstantGate
 from seqsci.mechanism import Gated, Mechanism
 from seqsci.parameter import Derived, Known, Outcome, Parameter, Presample, State
 
+__all__ = ["TRADING_DAYS", "StandardDeviation", "Variance", "Volatility", "VolatilityScale"]
 TRADING_DAYS = 252
 LARGEST_TYPICAL = {"decimal": 0.2, "percent": 20.0}
 SMALLEST_TYPICAL_PERCENT = 0.05
@@ -25,46 +26,6 @@ SMALLEST_TYPICAL_PERCENT = 0.05
 here, so the upper ones leave room for weeks of a coin; a reader that sees dates has tighter ones, which follow the step."""
 LARGEST_ONE_SIDED = {"decimal": 0.005, "percent": 0.5}
 """Largest mean of returns that are all positive, by unit: above, they are taken for prices."""
-
-
-class VolatilityScale(ABC):
-    """What the cell remembers: a standard deviation or a variance."""
-
-    power: int
-
-    @abstractmethod
-    def standard_deviation(self, remembered: Expression) -> Expression:
-        """Sigma from the remembered quantity."""
-
-    @abstractmethod
-    def size(self, news: Expression) -> Expression:
-        """Size of the news in the unit of the remembered quantity."""
-
-
-@dataclass(frozen=True)
-class StandardDeviation(VolatilityScale):
-    """Remember sigma: news enters by its absolute value (TARCH, AVGARCH)."""
-
-    power = 1
-
-    def standard_deviation(self, remembered: Expression) -> Expression:
-        return remembered
-
-    def size(self, news: Expression) -> Expression:
-        return absolute(news)
-
-
-@dataclass(frozen=True)
-class Variance(VolatilityScale):
-    """Remember sigma squared: news enters by its square (EWMA, GARCH, GJR)."""
-
-    power = 2
-
-    def standard_deviation(self, remembered: Expression) -> Expression:
-        return sqrt(remembered)
-
-    def size(self, news: Expression) -> Expression:
-        return news**2
 
 
 def _news(z: Expression, rotation: Expression, shift: Expression, power: int) -> Expression:

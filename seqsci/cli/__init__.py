@@ -17,6 +17,8 @@ from seqsci.errors import ConfigError, SeqsciError, missing_extra
 COMMANDS = {
     "fit": "fit",
     "compare": "compare",
+    "validate": "validate",
+    "test": "test",
     "predict": "predict",
     "report": "report",
     "list": "catalogue",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from seqsci.errors import ArtefactError, ConfigError, did_you_mean, explain
 
 if TYPE_CHECKING:
+    from seqsci.cell import NetworkDrive
     from seqsci.estimation.result import Fit
     from seqsci.model import Model
 
@@ -64,3 +65,21 @@ def config_of(folder: Path) -> str:
         what = f"the run {folder} does not say how it was made"
         raise ArtefactError(explain(what, f"no {CONFIG}", f"the {CONFIG} that `seqsci fit` writes", "restore it, or fit again"))
     return str(path)
+
+
+def drive_of(folder: Path, fit: Fit) -> NetworkDrive | None:
+    """The network that drives a run's model, or None."""
+    if not fit.driven_by:
+        return None
+    from seqsci.registry import read_config, refuse
+    from seqsci.rundir import read_tensors
+    from seqsci.training.configuration import read_estimator
+    from seqsci.training.gradient import GradientDescent, restore
+
+    faults: list[str] = []
+    estimator = read_estimator(read_config(config_of(folder)).get("estimator"), "config.yaml: estimator", faults)
+    refuse(faults)
+    if not isinstance(estimator, GradientDescent) or estimator.drive is None:
+        got, expected = type(estimator).__name__, "GradientDescent with a drive"
+        raise ArtefactError(explain(f"{folder} does not say what drives its model", got, expected, "restore config.yaml"))
+    return restore(estimator.drive, read_tensors(folder / "model.safetensors"))

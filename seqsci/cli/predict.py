@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from seqsci.errors import ArtefactError, ConfigError, DataError, explain
 
 if TYPE_CHECKING:
+    from seqsci.cell import NetworkDrive
     from seqsci.estimation.result import Fit
     from seqsci.forecast import PathForecast
     from seqsci.sequences import Sequences
@@ -38,7 +39,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Forecast and write the table."""
     _check(arguments)
-    from seqsci.cli.configured import fit_of
+    from seqsci.cli.configured import drive_of, fit_of
 
     folder, fit = fit_of(arguments.run)
     if len(fit.sequences.starts) != 1:
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     path = getattr(arguments, "data.path")
     if path is not None:
         fit = take_in(fit, folder, path)
-    known, dates = future(fit, arguments.horizon, arguments.future)
+    known, dates = future(fit, arguments.horizon, arguments.future, drive_of(folder, fit))
     forecast = fit.predict(arguments.horizon, arguments.draws, arguments.seed, known or None)
     _write(table(forecast, dates or following(fit, arguments.horizon), arguments.level), arguments.out)
 
@@ -73,14 +74,12 @@ def take_in(fit: Fit, folder: Path, path: str) -> Fit:
     """The fit with the rows of a file that come after its last row; raises `DataError` for another series, unit or kind of dates."""
     import numpy as np
 
-    from seqsci.cli.configured import config_of
+    from seqsci.cli.configured import config_of, drive_of
     from seqsci.study import load
+    from seqsci.training.gradient import feed
 
-    if fit.driven_by:
-        what = f"{', '.join(fit.driven_by)} of new rows comes from a network, which model.json does not hold"
-        raise DataError(explain(what, f"--data.path {path}", "a run without a drive", "fit again on the longer data"))
     study = load(config_of(folder), {"data.path": path})
-    new, old = study.sequences(), fit.sequences
+    new, old = feed(drive_of(folder, fit), study.sequences()), fit.sequences
     unit = new.measure.get(fit.outcome, "1")
     if unit != fit.unit:
         raise DataError(explain(f"{path}: the unit differs from that of the fit", unit, fit.unit, "convert the file"))
@@ -122,9 +121,10 @@ def _check_overlap(fit: Fit, new: Sequences, path: str) -> None:
         print(f"seqsci: {path}: {got}; the fitted values are kept", file=sys.stderr)
 
 
-def future(fit: Fit, horizon: int, path: str | None) -> tuple[dict[str, Any], list[str]]:
-    """Future values of the known columns (horizon,) and dates where the file has them."""
-    needed = [k.name for k in fit.model.mechanism.known]
+def future(fit: Fit, horizon: int, path: str | None, drive: NetworkDrive | None = None) -> tuple[dict[str, Any], list[str]]:
+    """Future values of the known columns (horizon,) and dates where the file has them; of a drive its inputs are asked for."""
+    needed = [k.name for k in fit.model.mechanism.known if drive is None or k.name != drive.name]
+    needed += list(drive.inputs) if drive is not None else []
     template = ",".join(["ds", *needed]) + f", then {horizon} row(s)" + (" (ds may be left out)" if needed else "")
     fix = f"seqsci predict RUN --horizon {horizon} --future FILE.csv"
     if path is None:
@@ -149,6 +149,13 @@ def future(fit: Fit, horizon: int, path: str | None) -> tuple[dict[str, Any], li
     faults += [f"{n} is not finite" for n, column in values.items() if not all(abs(v) < float("inf") for v in column)]
     if faults:
         raise DataError(explain(f"{path} does not hold the future", "; ".join(faults[:5]), f"the header {template}", "correct the file"))
+    if drive is not None:
+        import numpy as np
+
+        from seqsci.sequences import Sequences
+        from seqsci.training.gradient import feed
+
+        values = dict(feed(drive, Sequences({fit.outcome: np.zeros(horizon)}, values)).known)
     return values, [str(row["ds"]) for row in rows] if "ds" in columns else []
 
 

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # Lightning calls what jsonargparse renamed; users can do nothing about it
+# Lightning calls what jsonargparse has renamed; its users can do nothing about that.
+os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 
-import pytorch_lightning as pl  # noqa: E402
+import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.exceptions import SIGTERMException
@@ -212,8 +213,9 @@ def train(study: Study, folder: Path, options: Sequence[str], resume: bool = Fal
 
 
 def _interrupted(stopped: _Stopped, folder: Path, last: Path) -> NoReturn:
-    code = 143 if isinstance(stopped.cause, SIGTERMException) else 130
-    if isinstance(stopped.cause, KeyboardInterrupt | SIGTERMException):
+    ended = isinstance(stopped.cause, SystemExit) and stopped.cause.code == 143
+    code = 143 if ended or isinstance(stopped.cause, SIGTERMException) else 130
+    if ended or isinstance(stopped.cause, KeyboardInterrupt | SIGTERMException):
         early = f"no checkpoint yet (one every {EVERY} epochs): start again"
         how = f"go on with: seqsci fit --resume {folder}" if last.is_file() else early
         print(f"\nseqsci: interrupted; {how}", file=sys.stderr, flush=True)

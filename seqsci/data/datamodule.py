@@ -129,22 +129,30 @@ class SequenceDataModule(pl.LightningDataModule):
     def _dataset(self, part: str) -> WindowDataset:
         return WindowDataset(self.model, self.sequences, self._parts[part])
 
+    def _generator(self) -> torch.Generator:
+        """Of the loader itself: it draws a number at each pass, which must not come out of the network's generator."""
+        return torch.Generator().manual_seed(self.seed)
+
     def train_dataloader(self) -> DataLoader[SequenceBatch]:
         """Windows of the training rows in the epoch's order."""
         data = self._dataset("training")
-        return DataLoader(data, self.windows.batch, sampler=EpochSampler(len(data), self.seed), collate_fn=collate)
+        return DataLoader(
+            data, self.windows.batch, sampler=EpochSampler(len(data), self.seed), collate_fn=collate, generator=self._generator()
+        )
 
     def val_dataloader(self) -> DataLoader[SequenceBatch]:
         """Each unit up to the end of its validation rows."""
-        return DataLoader(self._dataset("validation"), self.windows.batch, collate_fn=collate)
+        return DataLoader(self._dataset("validation"), self.windows.batch, collate_fn=collate, generator=self._generator())
 
     def test_dataloader(self) -> DataLoader[SequenceBatch]:
         """Each unit up to its end, test rows scored."""
-        return DataLoader(self._dataset("test"), self.windows.batch, collate_fn=collate)
+        return DataLoader(self._dataset("test"), self.windows.batch, collate_fn=collate, generator=self._generator())
 
     def predict_dataloader(self) -> DataLoader[SequenceBatch]:
         """Each unit whole."""
         edges = [*self.sequences.starts.tolist(), len(self.sequences)]
         known = self._parts["training"]
         whole = [_Part(a, a, b, next(p.presample for p in known if a <= p.start < b)) for a, b in itertools.pairwise(edges)]
-        return DataLoader(WindowDataset(self.model, self.sequences, whole), self.windows.batch, collate_fn=collate)
+        return DataLoader(
+            WindowDataset(self.model, self.sequences, whole), self.windows.batch, collate_fn=collate, generator=self._generator()
+        )

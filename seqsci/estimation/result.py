@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import seqsci
+from seqsci.constraints import inwards
 from seqsci.errors import ParameterError, did_you_mean, explain
 from seqsci.estimation.profile import Profile
 from seqsci.estimation.summary import Estimate, Summary
@@ -41,13 +42,6 @@ class Provenance:
     def of(cls, covariance: str, evaluations: int, seconds: float, kinked: bool) -> Provenance:
         """With the running version filled in."""
         return cls(covariance, evaluations, seconds, kinked, seqsci.__version__)
-
-
-def _inwards(parameter: Parameter, bound: float) -> float:
-    """A value a little inside of a bound."""
-    low, high = parameter.constraint.bounds
-    step = 1e-4 * (high - low if math.isfinite(high - low) else max(abs(bound), 1.0))
-    return bound + step if bound <= low else bound - step
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,12 +207,14 @@ class Fit:
                 gradient[d.name][i] = (sides[0][d.name] - sides[1][d.name]) / (2 * h)
         given = {d.name: "" for d in self.model.derived}
         for name in self.at_bound:
-            inside = self.model.start_at(**{name: _inwards(table[name], self.value[name])}).derived_values
+            inside = self.model.start_at(**{name: inwards(table[name].constraint, self.value[name], 1e-4)}).derived_values
             given |= {n: f"given {name} at its bound" for n, v in inside.items() if not math.isclose(v, here[n], rel_tol=1e-9)}
         return tuple(self._derived_row(d, here[d.name], gradient[d.name], level, given[d.name]) for d in self.model.derived)
 
     def _derived_row(self, d: Derived, value: float, gradient: Array, level: float, flag: str) -> Estimate:
-        se = math.sqrt(max(float(gradient @ self.covariance_raw @ gradient), 0.0)) if len(gradient) else math.nan
+        moved = gradient != 0  # a parameter that it does not depend on may be unidentified
+        se = math.sqrt(max(float(gradient[moved] @ self.covariance_raw[np.ix_(moved, moved)] @ gradient[moved]), 0.0))
+        se = se if len(gradient) else math.nan
         low, high = d.constraint.bounds
         if not math.isfinite(value) or not low < value < high:
             return Estimate(

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seqsci.constraints import inwards
 from seqsci.data.splits import Split, Windows
-from seqsci.errors import ParameterError, explain
+from seqsci.errors import ArtefactError, ParameterError, explain
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.result import Fit
 from seqsci.estimation.search import WORKING_SCALE, rescale
@@ -68,6 +69,22 @@ class Trained:
     def driven(self, sequences: Sequences) -> Sequences:
         """The sequences with what the drive feeds."""
         return feed(self.drive, sequences)
+
+
+def restore(spec: DriveSpec, tensors: Mapping[str, Array]) -> NetworkDrive:
+    """The trained drive of a run from its tensors (``drive.*`` of model.safetensors); raises `ArtefactError` where they do not fit."""
+    import torch
+
+    from seqsci.cell import NetworkDrive
+
+    drive = NetworkDrive(spec.name, spec.inputs, spec.hidden)
+    weights = {n.removeprefix("drive."): torch.tensor(v) for n, v in tensors.items() if n.startswith("drive.")}
+    try:
+        drive.load_state_dict(weights)
+    except RuntimeError as error:
+        got = ", ".join(f"{n} {tuple(v.shape)}" for n, v in weights.items()) or "no weights"
+        raise ArtefactError(explain("the weights are those of another drive", got, spec, "use the run's own config.yaml")) from error
+    return drive
 
 
 def feed(drive: NetworkDrive | None, sequences: Sequences) -> Sequences:
@@ -178,14 +195,8 @@ class GradientDescent:
 
 def _inside(model: Model) -> Model:
     """Free parameters that sit on a bound, moved a little inwards: a gradient on the raw scale cannot leave a bound."""
-    moved = {}
-    for p in model.parameters:
-        low, high = p.constraint.bounds
-        value = model.value[p.name]
-        if p.name not in model.fixed and value in (low, high):
-            span = high - low if np.isfinite(high - low) else max(abs(value), 1.0)
-            moved[p.name] = value + 0.01 * span if value == low else value - 0.01 * span
-    return model.start_at(**moved)
+    stuck = [p for p in model.parameters if p.name not in model.fixed and model.value[p.name] in p.constraint.bounds]
+    return model.start_at(**{p.name: inwards(p.constraint, model.value[p.name], 0.01) for p in stuck})
 
 
 @dataclass(frozen=True, eq=False)
