@@ -1,4 +1,4 @@
-"""Sphinx configuration: pages in Markdown, docstrings as they stand in the sources, equations as MathML, nothing fetched from the network."""
+"""Sphinx configuration: pages in Markdown, docstrings as the sources have them, equations as MathML, nothing from the network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ sys.path.insert(0, str(HERE.parent))
 
 import seqsci  # noqa: E402
 
-project, author, copyright = "seqsci", "The seqsci developers", "The seqsci developers"  # noqa: A001
+project, author, copyright = "seqsci", "The seqsci developers", "The seqsci developers"
 version = release = seqsci.__version__
 
 extensions = [

@@ -29,7 +29,7 @@ from seqsci.rundir import read_tensors  # noqa: E402
 from seqsci.sequences import Sequences  # noqa: E402
 from seqsci.training.checkpoints import AtomicCheckpoint, RandomState  # noqa: E402
 from seqsci.training.forecaster import Forecaster  # noqa: E402
-from seqsci.training.gradient import DrivenPredictor, DriveSpec, GradientDescent, feed  # noqa: E402
+from seqsci.training.gradient import DrivenPredictor, DriveSpec, GradientDescent, feed, restore  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec", "ignore:.*does not have many workers", "ignore:.*Checkpoint directory")
 MODEL = models.driven_gate().fix(shift=0.0, rotation=0.0).named("driven")
@@ -259,7 +259,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bits(config: Path, tmp_path: 
     subprocess.run(command("--config", str(config), "--out", str(tmp_path / "whole"), epochs), check=True, capture_output=True)
     whole = tmp_path / "whole" / "driven-001"
     a, b = read_tensors(folder / "model.safetensors"), read_tensors(whole / "model.safetensors")
-    assert max(float(np.abs(a[n] - b[n]).max()) for n in b) == 0.0 and a.keys() == b.keys()
+    assert a.keys() == b.keys() and all(np.array_equal(a[n], b[n]) for n in b)
     assert (folder / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
     assert (folder / "parameters.csv").read_bytes() == (whole / "parameters.csv").read_bytes()
     assert load_fit(folder / "model.json").driven_by == ("gate_drive",)
@@ -288,6 +288,53 @@ def test_a_checkpoint_that_is_cut_short_or_absent_is_named(config: Path, tmp_pat
         cli.main(["fit", "--resume", str(folder)])
     text = capsys.readouterr().err
     assert stop.value.code == 1 and "last.ckpt cannot be read" in text
+
+
+def test_a_checkpoint_of_another_model_is_refused_in_a_few_lines(config: Path, tmp_path: Path, capsys) -> None:
+    folder = tmp_path / "run"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "config.yaml").write_text(config.read_text())
+    data = driven_series(300, 1)
+    module = Forecaster(MODEL, DriveSpec(("covariate",), 7).build(data.known))
+    keep = pl.callbacks.ModelCheckpoint(folder / "checkpoints", "last", every_n_epochs=1, enable_version_counter=False)
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu", "devices": 1}
+    pl.Trainer(max_epochs=1, callbacks=[keep], limit_val_batches=0, num_sanity_val_steps=0, **quiet).fit(
+        module, SequenceDataModule(MODEL, data, Split(0.0))
+    )
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["fit", "--resume", str(folder)])
+    text = capsys.readouterr().err
+    assert stop.value.code == 1 and "comes from another model" in text and "Traceback" not in text
+
+
+def test_a_driven_run_is_validated_tested_and_carried_forward_from_its_artefacts(config: Path, tmp_path: Path, capsys) -> None:
+    lines = (tmp_path / "data.csv").read_text().splitlines()
+    (tmp_path / "first.csv").write_text("\n".join(lines[:401]) + "\n")
+    words = ["--config", str(config), "--data", str(tmp_path / "first.csv"), "--out", str(tmp_path), "--estimator.epochs=3"]
+    cli.main(["fit", "--no-compare", "--no-report", *words])
+    run = str(tmp_path / "driven-001")
+    capsys.readouterr()
+    cli.main(["validate", run])
+    assert "validation rows" in (text := capsys.readouterr().out) and "not an independent score" in text
+    cli.main(["test", run, "--data.path", str(tmp_path / "data.csv")])
+    found = capsys.readouterr()
+    assert "on 100 new rows" in found.out and "100 rows taken in" in found.err
+    with pytest.raises(SystemExit):
+        cli.main(["predict", run, "--horizon", "2"])
+    assert "size_5" in capsys.readouterr().err
+    (tmp_path / "future.csv").write_text("size_5\n0.1\n0.2\n")
+    cli.main(["predict", run, "--horizon", "2", "--future", str(tmp_path / "future.csv")])
+    assert capsys.readouterr().out.startswith("step,")
+    with pytest.raises(SystemExit):
+        cli.main(["test", run, "--data.path", str(tmp_path / "first.csv")])
+    assert "nothing to test" in capsys.readouterr().err
+    fitted = load_fit(Path(run) / "model.json")
+    weights = read_tensors(Path(run) / "model.safetensors")
+    assert {n.split(".")[0] for n in weights} == {"cell", "drive"}
+    again = restore(DriveSpec(("size_5",), 4), weights)
+    covariates = {"size_5": fitted.sequences.known["size_5"]}
+    made = feed(again, Sequences(fitted.sequences.outcome, covariates)).known["gate_drive"]
+    np.testing.assert_array_equal(made, fitted.sequences.known["gate_drive"])
 
 
 def test_a_write_that_fails_leaves_the_earlier_checkpoint_intact(tmp_path: Path, monkeypatch) -> None:

@@ -60,7 +60,8 @@ def rewrite(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: li
     """Rewrite one docstring in place, before Napoleon reads its sections."""
     found: list[str] = []
     for is_table, group in groupby(formulas(lines), lambda line: line.lstrip().startswith("|")):
-        found += table(list(group)) if is_table else group
+        part = list(group)
+        found += table(part) if is_table else part
     lines[:] = found
 
 

@@ -203,6 +203,12 @@ def train(study: Study, folder: Path, options: Sequence[str], resume: bool = Fal
             _interrupted(stopped, folder, last)
         except SIGTERMException:
             _interrupted(stopped, folder, last)
+        except RuntimeError as error:
+            if not resume or "state_dict" not in str(error):
+                raise
+            got = next((line.strip() for line in str(error).splitlines()[1:] if line.strip()), str(error))[:160]
+            expected = "the parameters and layers that config.yaml describes"
+            raise ArtefactError(explain(f"{last} comes from another model", got, expected, "restore config.yaml, or fit again")) from error
         if stopped.cause is not None:
             _interrupted(stopped, folder, last)
     trained = estimator.conclude(study.model, study.sequences(), cli.model, history, best)
