@@ -7,7 +7,6 @@ import hashlib
 import importlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -106,9 +105,8 @@ def save(fit: Fit, path: str | Path, run: Mapping[str, Any] | None = None) -> Pa
     body = json.dumps(content, allow_nan=False)
     text = json.dumps({"sha256": hashlib.sha256(body.encode()).hexdigest(), "fit": body})
     try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
-        with os.fdopen(handle, "w") as stream:
-            stream.write(text)
+        temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+        temporary.write_text(text)
         os.replace(temporary, target)
     except OSError as error:
         raise ArtefactError(
