@@ -50,16 +50,17 @@ class MaximumLikelihood:
         scaled = sequences if factor == 1.0 else sequences.scaled(outcome, factor)
         working = model if factor == 1.0 else rescale(model, factor)
         search = Search(working, scaled, self.evaluations)
-        raw, nll, converged = search.best(self.starts, self.warm)
-        if converged and search.collapsed(raw, nll):
+        found = search.solve(self.starts, self.warm)
+        raw, nll = found.raw, found.nll
+        if found.converged and found.collapsed:
             raise ConvergenceError(_collapse(working, sequences.column(outcome)))
-        raw, nll, pinned = search.pin(raw, nll)
-        if not converged:
+        if not found.converged:
             raise ConvergenceError(_advice(working, search, raw))
-        free = np.array([i for i in search.free if i not in pinned], dtype=np.int64)
+        free = np.array([i for i in search.free if i not in found.pinned], dtype=np.int64)
         covariance = np.zeros((0, 0))
         if len(free):
-            covariance = self.covariance.estimate(search.outer(raw, free), lambda: search.information(raw, free))
+            outer, information = search.curvature(raw, free)
+            covariance = self.covariance.estimate(outer, lambda: information)
         values = search.natural(raw)
         fitted = rescale(model.start_at(**{n: v for n, v in values.items() if n not in model.fixed}), 1.0, from_values=values)
         names = tuple(search.names[i] for i in free)
@@ -73,7 +74,7 @@ class MaximumLikelihood:
             model=fitted,
             free_names=names,
             covariance_raw=covariance * np.outer(stretch, stretch),
-            at_bound=tuple(search.names[i] for i in sorted(pinned)),
+            at_bound=tuple(search.names[i] for i in sorted(found.pinned)),
             log_likelihood=-nll + rows * np.log(factor),
             rows=rows,
             sequences=sequences,

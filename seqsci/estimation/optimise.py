@@ -12,8 +12,9 @@ import numpy as np
 from numba import njit, types
 
 _f, _v, _m, _b, _i = types.float64, types.float64[::1], types.float64[:, ::1], types.uint8[::1], types.int64
-_DATA = (_m, _b, _v, _b, _m, _m, _i)
-OBJECTIVE = types.FunctionType(_f(_v, *_DATA, _v, _m, _m, _v, _v))
+DATA = (_m, _b, _v, _b, _m, _m, _i)
+"""Types of X, observed, weight, reset, Q, S0, given."""
+OBJECTIVE = types.FunctionType(_f(_v, *DATA, _v, _m, _m, _v, _v))
 
 _ACCEPT, _STEEP, _MAX_RAW_STEP, _NEAR_BOUND, _FAR = 1e-4, 0.9, 1.5, 4.0, 25.0
 
@@ -64,7 +65,7 @@ def _move(raw: np.ndarray, free: np.ndarray, step: np.ndarray, length: float, ou
         )
 
 
-@njit(_f(OBJECTIVE, _v, types.int64[::1], *_DATA, _i, _v), cache=True, nogil=True, error_model="numpy")
+@njit(_f(OBJECTIVE, _v, types.int64[::1], *DATA, _i, _v), cache=True, nogil=True, error_model="numpy")
 def maximise(objective, raw, free, X, observed, weight, reset, Q, S0, given, limit, report):  # type: ignore[no-untyped-def]
     """Minimise the negative log-likelihood over ``raw[free]`` in place; returns it. report: evaluations, last decrease, converged."""
     n, k = len(raw), len(free)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from seqsci.estimation.curvature import gauss_newton_information
 from seqsci.estimation.profile import Profile, trace
-from seqsci.estimation.standard_errors import ScoreFunction, observed_information
 from seqsci.kernel import Kernel, Packed
 from seqsci.model import Model
 from seqsci.sequences import Sequences
@@ -18,10 +18,17 @@ WORKING_SCALE = {"decimal": 100.0}
 """Factor by which an outcome is multiplied during estimation, by its stated unit; estimates are reported in the stated unit."""
 NEAR = 4.0
 """A parameter within this many standard errors of a bound gets its interval from the profile likelihood: Wald's is skew there."""
-BOUND_COST = 1e-3
-"""A parameter is pinned to a bound where that costs fewer nats than this."""
-COLLAPSE = 0.5
-"""Mean log density plus log standard deviation above which a density has collapsed onto repeated values (a normal sample has -1.4)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Where an optimisation ended: raw values, negative log-likelihood, whether it converged or the density collapsed, what was pinned."""
+
+    raw: Array
+    nll: float
+    converged: bool
+    collapsed: bool
+    pinned: frozenset[int]
 
 
 class Search:
@@ -72,48 +79,26 @@ class Search:
         unique = list({tuple(t[n] for n in self.names): None for t in tables})[:most]
         return [np.array([p.constraint.inverse(v) for p, v in zip(self.parameters, u, strict=True)]) for u in unique]
 
-    def best(self, starts: int, warm: bool) -> tuple[Array, float, bool]:
-        """Climb from the most promising points; the likelihood decides."""
-        points = self.points(warm, 1 if starts <= 1 else None)
-        if len(points) > max(starts, 1):
-            first = points[:1] if warm else []
-            rest = sorted(points[len(first) :], key=self.nll)
-            points = (first + rest)[:starts]
-        climbed = [self.climb(p, self.free) for p in points]
-        return min(climbed, key=lambda c: (not c[2] or self.collapsed(c[0], c[1]), c[1]) if np.isfinite(c[1]) else (True, np.inf))
+    def solve(self, starts: int, warm: bool) -> Solution:
+        """Climb from the most promising points (the model's own values first, where ``warm``), pin what sits at a bound."""
+        from seqsci.estimation.fused import solve
 
-    def collapsed(self, raw: Array, nll: float) -> bool:
-        """Whether the density has collapsed onto repeated values.
+        points = np.array(self.points(warm, 1 if starts <= 1 else None))
+        raw, pinned, report = np.zeros(len(self.names)), np.zeros(len(self.names), np.uint8), np.zeros(3)
+        compiled: Any = solve
+        nll = compiled(
+            self.kernel.objective_function, points, int(warm), starts, self.free, *self.ends, self._count, self._log_spread,
+            *self.data.arguments, self.limit, raw, pinned, report,
+        )  # fmt: skip
+        self.evaluations += int(report[0])
+        at_bound = frozenset(int(i) for i in np.flatnonzero(pinned))
+        return Solution(raw, float(nll), bool(report[1]) and bool(np.isfinite(nll)), bool(report[2]), at_bound)
 
-        Its sign: a mean log density far above that of the data's own spread, or a positive parameter that has run to zero.
-        """
-        vanished = any(
-            raw[i] < -24.0
-            and np.isfinite(raw[i])
-            and np.isinf(self.parameters[i].constraint.bounds[1])
-            and np.isfinite(self.parameters[i].constraint.bounds[0])
-            for i in self.free
-        )
-        return vanished or bool(-nll / self._count > COLLAPSE - self._log_spread)
-
-    def pin(self, raw: Array, nll: float) -> tuple[Array, float, set[int]]:
-        """Move parameters that sit at a bound onto it, and climb again with the others."""
-        pinned: set[int] = set()
-        for i in self.free:
-            low, high = self.parameters[i].constraint.bounds
-            for bound, end in ((low, -np.inf), (high, np.inf)):
-                if not np.isfinite(bound) or np.sign(raw[i]) != np.sign(end) or abs(raw[i]) < 3.0:
-                    continue
-                trial = raw.copy()
-                trial[i] = end
-                rest = np.array([j for j in self.free if j not in pinned and j != i], dtype=np.int64)
-                if self.nll(trial) - nll > 10.0:
-                    continue
-                trial, value, _ = self.climb(trial, rest)
-                if value - nll < BOUND_COST and not self.collapsed(trial, value):
-                    raw, nll = trial, value
-                    pinned.add(int(i))
-        return raw, nll, pinned
+    @property
+    def ends(self) -> tuple[Array, Array]:
+        """Whether the sets of the parameters are bounded below and above."""
+        bounds = np.array([p.constraint.bounds for p in self.parameters]).reshape(-1, 2)
+        return np.isfinite(bounds[:, 0]).astype(np.uint8), np.isfinite(bounds[:, 1]).astype(np.uint8)
 
     def profiles(self, raw: Array, free: Array, deviations: Array) -> dict[str, Profile]:
         """Profiles of parameters on a bound or near one, and of those that move a kink in proportion to a state.
@@ -148,33 +133,24 @@ class Search:
         self.nll(raw)
         return dict(zip(self.names, (float(v) for v in self._natural), strict=True))
 
-    def outer(self, raw: Array, free: Array) -> Array:
-        """Sum of outer products of the scores of the free parameters."""
-        return self.score_at(raw, free)(raw[free], True)[1]
-
-    def information(self, raw: Array, free: Array) -> Array:
-        """Information of the free parameters on the raw scale, by the rule for kinks.
+    def curvature(self, raw: Array, free: Array) -> tuple[Array, Array]:
+        """Outer products and information of the free parameters on the raw scale, the information by the rule for kinks.
 
         Differences of the exact score; where all parameters move kinks (through a state), the Gauss-Newton form.
         """
-        rough = np.array([self.names[i] in self.kernel.program.rough_parameters for i in free], bool)
-        if not rough.all():
-            return observed_information(self.score_at(raw, free), raw[free], rough)
-        self.nll(raw)
-        natural, slope = self._natural.copy(), self.slope[free].copy()
-        full = gauss_newton_information(self.kernel, natural, self.data)
-        return np.asarray(full[np.ix_(free, free)] * np.outer(slope, slope))
+        from seqsci.estimation.fused import differenced
 
-    def score_at(self, raw: Array, free: Array) -> ScoreFunction:
-        """The score as a function of the entries ``free`` of raw."""
-
-        def score(theta: Array, full: bool) -> tuple[Array, Array]:
-            point = raw.copy()
-            point[free] = theta
-            self.nll(point, full)
-            return self._gradient[free], self._outer[np.ix_(free, free)] if full else self._empty
-
-        return score
+        rough = np.array([self.names[i] in self.kernel.program.rough_parameters for i in free], np.uint8)
+        if rough.all():
+            self.nll(raw, True)
+            outer, natural, slope = self._outer[np.ix_(free, free)], self._natural.copy(), self.slope[free].copy()
+            full = gauss_newton_information(self.kernel, natural, self.data)
+            return outer, np.asarray(full[np.ix_(free, free)] * np.outer(slope, slope))
+        compiled: Any = differenced
+        outer, hessian = np.zeros((len(free), len(free))), np.zeros((len(free), len(free)))
+        compiled(self.kernel.objective_function, raw, free, rough, *self.data.arguments, outer, hessian)
+        self.evaluations += 1 + 2 * len(free)
+        return outer, hessian
 
 
 def rescale(model: Model, factor: float, from_values: dict[str, float] | None = None) -> Model:

@@ -1,0 +1,139 @@
+"""One fit in compiled code: choose starting points, climb, pin at bounds, difference the score. A single fit and a panel run this."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit, types
+
+from seqsci.estimation.optimise import DATA, OBJECTIVE, maximise, solve_positive
+
+_f, _v, _m, _b, _i = types.float64, types.float64[::1], types.float64[:, ::1], types.uint8[::1], types.int64
+_n = types.int64[::1]
+
+BOUND_COST = 1e-3
+"""A parameter is pinned to a bound where that costs fewer nats than this."""
+NEAR_BOUND, HOPELESS = 3.0, 10.0
+"""Raw distance from which a bound is tried, and nats above which it is not climbed from there."""
+COLLAPSE, VANISHED = 0.5, -24.0
+"""Mean log density plus log standard deviation above which a density has collapsed onto repeated values (a normal sample has -1.4), and
+the raw value below which a positive parameter has run to zero."""
+KINK_STEP, SMOOTH_STEP = 0.5, 1e-3
+"""Steps of the differenced score in outer-product standard errors, for parameters that move a kink and for those that do not."""
+
+
+@njit(types.boolean(_v, _f, _n, _b, _b, _f, _f), cache=True, nogil=True, error_model="numpy")
+def collapsed(raw, nll, free, floor, ceiling, count, log_spread):  # type: ignore[no-untyped-def]
+    """Whether the density has collapsed onto repeated values: see COLLAPSE."""
+    for m in range(len(free)):
+        i = free[m]
+        if floor[i] == 1 and ceiling[i] == 0 and raw[i] < VANISHED and raw[i] > -math.inf:
+            return True
+    return -nll / count > COLLAPSE - log_spread
+
+
+@njit(_f(OBJECTIVE, _m, _i, _i, _n, _b, _b, _f, _f, *DATA, _i, _v, _b, _v), cache=True, nogil=True, error_model="numpy")
+def solve(  # type: ignore[no-untyped-def]
+    objective, points, forced, starts, free, floor, ceiling, count, log_spread,
+    X, observed, weight, reset, Q, S0, given, limit, raw, pinned, report,
+):  # fmt: skip
+    """Climb from the ``starts`` best of the points (the first ``forced`` always), keep the best, pin what sits at a bound.
+
+    floor, ceiling: per parameter, whether its set has a finite bound there. Fills raw and pinned; report: evaluations, converged,
+    collapsed. Returns the negative log-likelihood.
+    """
+    s, n = points.shape
+    g, nothing, rows = np.zeros(n), np.zeros((0, 0)), np.zeros((0, n))
+    natural, slope, trial, told = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(3)
+    order = np.arange(s)
+    report[0] = 0.0
+    if s > starts:
+        value = np.zeros(s)
+        for j in range(s):
+            if j < forced:
+                value[j] = -math.inf
+                continue
+            value[j] = objective(points[j], X, observed, weight, reset, Q, S0, given, g, nothing, rows, natural, slope)
+            if not math.isfinite(value[j]):
+                value[j] = math.inf
+            report[0] += 1
+        order = np.argsort(value, kind="mergesort")
+    best, best_bad, converged = math.inf, True, 0.0
+    for m in range(min(s, max(starts, 1))):
+        for i in range(n):
+            trial[i] = points[order[m], i]
+        nll = maximise(objective, trial, free, X, observed, weight, reset, Q, S0, given, limit, told)
+        report[0] += told[0]
+        if not math.isfinite(nll):
+            continue
+        bad = told[2] == 0.0 or collapsed(trial, nll, free, floor, ceiling, count, log_spread)
+        if (best_bad and not bad) or (best_bad == bad and nll < best):
+            best, best_bad, converged = nll, bad, told[2]
+            for i in range(n):
+                raw[i] = trial[i]
+    report[1] = converged
+    report[2] = 1.0 if math.isfinite(best) and collapsed(raw, best, free, floor, ceiling, count, log_spread) else 0.0
+    if not math.isfinite(best) or report[2] == 1.0:
+        return best
+    rest = np.zeros(len(free), np.int64)
+    for m in range(len(free)):
+        i = free[m]
+        if abs(raw[i]) < NEAR_BOUND or (raw[i] < 0 and floor[i] == 0) or (raw[i] > 0 and ceiling[i] == 0):
+            continue
+        for j in range(n):
+            trial[j] = raw[j]
+        trial[i] = -math.inf if raw[i] < 0 else math.inf
+        nll = objective(trial, X, observed, weight, reset, Q, S0, given, g, nothing, rows, natural, slope)
+        report[0] += 1
+        if not nll - best <= HOPELESS:
+            continue
+        k = 0
+        for j in range(len(free)):
+            if j != m and pinned[free[j]] == 0:
+                rest[k] = free[j]
+                k += 1
+        nll = maximise(objective, trial, rest[:k].copy(), X, observed, weight, reset, Q, S0, given, limit, told)
+        report[0] += told[0]
+        if nll - best < BOUND_COST and not collapsed(trial, nll, free, floor, ceiling, count, log_spread):
+            best = nll
+            pinned[i] = 1
+            for j in range(n):
+                raw[j] = trial[j]
+    return best
+
+
+@njit(types.void(OBJECTIVE, _v, _n, _b, *DATA, _m, _m), cache=True, nogil=True, error_model="numpy")
+def differenced(objective, raw, free, rough, X, observed, weight, reset, Q, S0, given, outer, hessian):  # type: ignore[no-untyped-def]
+    """Sum of outer products and symmetric differences of the exact score, on the raw scale, for the free parameters.
+
+    The step is SMOOTH_STEP outer-product standard errors (of each parameter by itself), or KINK_STEP of the joint ones where ``rough``.
+    """
+    n, k = len(raw), len(free)
+    g, full, nothing, rows = np.zeros(n), np.zeros((n, n)), np.zeros((0, 0)), np.zeros((0, n))
+    natural, slope, trial = np.zeros(n), np.zeros(n), np.zeros(n)
+    objective(raw, X, observed, weight, reset, Q, S0, given, g, full, rows, natural, slope)
+    for a in range(k):
+        for b in range(k):
+            outer[a, b] = full[free[a], free[b]]
+    unit, column = np.zeros(k), np.zeros(k)
+    up = np.zeros(n)
+    for a in range(k):
+        d = outer[a, a]
+        step = SMOOTH_STEP / math.sqrt(d) if d > 0 else 1e-4
+        if rough[a] == 1:
+            for b in range(k):
+                unit[b] = 1.0 if a == b else 0.0
+            own = column[a] if solve_positive(outer, unit, column) else 0.0
+            step = KINK_STEP * math.sqrt(own) if own > 0 else KINK_STEP * step / SMOOTH_STEP
+        for i in range(n):
+            trial[i] = raw[i]
+        trial[free[a]] = raw[free[a]] + step
+        objective(trial, X, observed, weight, reset, Q, S0, given, up, nothing, rows, natural, slope)
+        trial[free[a]] = raw[free[a]] - step
+        objective(trial, X, observed, weight, reset, Q, S0, given, g, nothing, rows, natural, slope)
+        for b in range(k):
+            hessian[b, a] = (up[free[b]] - g[free[b]]) / (2 * step)
+    for a in range(k):
+        for b in range(a):
+            hessian[a, b] = hessian[b, a] = 0.5 * (hessian[a, b] + hessian[b, a])
