@@ -25,7 +25,6 @@ extensions = [
 ]
 exclude_patterns = ["_build", "**.ipynb_checkpoints"]
 default_role = "py:obj"
-nitpicky = False
 
 # the executed notebooks are kept outside of docs/; Sphinx reads its sources below it
 (HERE / "generated").mkdir(exist_ok=True)
@@ -33,18 +32,16 @@ for notebook in sorted((HERE.parent / "notebooks").glob("*.ipynb")):
     shutil.copyfile(notebook, HERE / "generated" / notebook.name)
 
 autosummary_generate = True
-autosummary_ignore_module_all = False
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_class_signature = "mixed"
 autodoc_preserve_defaults = True
-python_use_unqualified_type_names = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
-napoleon_use_ivar = True
 napoleon_use_rtype = False
+napoleon_custom_sections = [("Attributes", "params_style")]
 
 nb_execution_mode = "off"
 nb_ipywidgets_js = {}

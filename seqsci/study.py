@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from seqsci import registry
 from seqsci.errors import DataError, explain
 from seqsci.estimation.hypothesis_tests import LikelihoodRatio, likelihood_ratio
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.result import Fit
-from seqsci.evaluate.backtest import Protocol, backtest
+from seqsci.evaluate.backtest import Backtest, Protocol, backtest
 from seqsci.evaluate.compare import compare
 from seqsci.evaluate.comparison import Comparison
 from seqsci.frames import to_sequences
@@ -37,6 +39,7 @@ class Study:
         test_share, refit, label: protocol of the comparison.
         config: the configuration, as read.
         covariates: columns of the frame that a drive reads.
+        realized: (rows,) realized variance [percent^2] on the level of squared returns, NaN where there is none, or None.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Study:
     label: str = "development"
     config: Mapping[str, Any] = field(default_factory=dict)
     covariates: tuple[str, ...] = ()
+    realized: Any = None
 
     def sequences(self) -> Sequences:
         """The frame as the model's sequences, with the covariates as known columns; what a drive will feed is zero."""
@@ -106,6 +110,7 @@ def compare_fit(
     tried_before: int = 0,
     progress: Callable[[str], None] | None = None,
     estimator: GradientDescent | None = None,
+    realized: Any = None,
 ) -> Comparison:
     """Compare a fitted model with baselines on the last share of its rows; model and baselines are refitted on the same dates.
 
@@ -116,12 +121,13 @@ def compare_fit(
     Given a `Study`, its baselines and its whole protocol are taken. Other fits and models may stand among the baselines: they are
     re-estimated on the same windows. A baseline that cannot take the data is left out with its reason. A model with a drive needs the
     ``estimator`` that trained it (a `Study` brings it): the network is trained anew at each refit, on the training rows alone.
+    ``realized`` (rows,) adds the score RV-QLIKE against realized variance [percent^2] (Patton 2011, DOI 10.1016/j.jeconom.2010.03.034).
     """
     if isinstance(baselines, Study):
         study = baselines
         rules = (study.test_share, study.refit, study.label, study.restriction, study.tried_before)
         trained = study.estimator if isinstance(study.estimator, GradientDescent) else None
-        return compare_fit(fitted, study.baselines, *rules, progress, trained)
+        return compare_fit(fitted, study.baselines, *rules, progress, trained, study.realized)
     sequences: Sequences = fitted.sequences
     if len(sequences.starts) != 1:
         raise DataError(explain("a comparison needs one series", f"{len(sequences.starts)} units", "one", "compare series by series"))
@@ -131,7 +137,20 @@ def compare_fit(
     others = tuple(_predictor(b) for b in ((baselines,) if isinstance(baselines, Fit | Model | Predictor) else baselines))
     test = backtest((ours, *others), sequences, fitted.outcome, protocol, progress=progress)
     note = ours.rule if isinstance(ours, SelectedPredictor) else ""
-    return compare(test, ours.name, 1 + len(others) + tried_before, note=note)
+    return compare(test, ours.name, 1 + len(others) + tried_before, _scored(realized, test), note=note)
+
+
+def _scored(realized: Any, test: Backtest) -> Any:
+    """Realized variance of the scored rows, or None; it must be there on all of them."""
+    if realized is None:
+        return None
+    values = np.asarray(realized, float)[test.rows]
+    bad = ~(np.isfinite(values) & (values > 0))
+    if bad.any():
+        at = test.index[bad][0] if test.index is not None else int(np.flatnonzero(bad)[0])
+        got = f"{int(bad.sum())} scored rows without a positive one, the first {str(at)[:10]}"
+        raise DataError(explain("realized variance is missing", got, "a positive value at every scored row", "score a shorter window"))
+    return values
 
 
 def _ours(fitted: Fit, restriction: tuple[tuple[str, float], ...], estimator: GradientDescent | None) -> Predictor:

@@ -118,4 +118,21 @@ ALL_MODELS: tuple[Predictor, ...] = (ModelPredictor(Model(Volatility(), StudentT
 ALL_BASELINES: tuple[Predictor, ...] = BASELINES
 """The baselines that a comparison offers."""
 
+
+class RecoveryCase(NamedTuple):
+    """A shipped cell at values that its rows identify, and its known sequences."""
+
+    name: str
+    model: Model
+    rows: int
+    known: Callable[[], dict[str, np.ndarray] | None] = lambda: None
+
+
+ALL_RECOVERED = (
+    RecoveryCase("volatility", VOLATILITY, 4000),
+    RecoveryCase("volatility_shock_variance", SHOCK_VARIANCE, 6000),
+    RecoveryCase("volatility_driven", DRIVEN, 3000, lambda: {"gate_drive": np.random.default_rng(8).normal(0, 1, 3000)}),
+)
+"""Every shipped cell with every gate of its own: what is simulated is found again."""
+
 ALL_BACKENDS = ("numba", "torch")

@@ -137,6 +137,18 @@ def test_a_study_brings_its_whole_protocol_and_fits_and_models_are_baselines_too
     assert {d.baseline for d in compare(fitted, [GARCH, ExponentialSmoothing()], refit=300).differences} == {GARCH.name, "EWMA"}
 
 
+def test_realized_variance_is_a_score_and_must_be_there(returns):
+    fitted = fit(GARCH, returns, unit="percent", estimator=FAST)
+    realized = np.full(len(returns), 1.3)
+    found = compare(fitted, [ExponentialSmoothing()], refit=300, realized=realized)
+    mean = np.mean([np.log(v) + 1.3 / v - np.log(1.3) - 1 for v in found.backtest.paths["EWMA"].variance])
+    row = next(r for r in found.scores if r.model == "EWMA")
+    assert row.realized_qlike == pytest.approx(mean, rel=1e-9) and found.difference("RV-QLIKE", "EWMA").score == "RV-QLIKE"
+    realized[-3] = np.nan
+    with pytest.raises(DataError, match="realized variance is missing"):
+        compare(fitted, [ExponentialSmoothing()], refit=300, realized=realized)
+
+
 def test_useless_protocols_and_data_are_refused(returns):
     with pytest.raises(DataError, match="protocol"):
         Protocol(10, 5)

@@ -19,9 +19,11 @@ from tests.registry import (
     ALL_GATES,
     ALL_MODELS,
     ALL_OBSERVATIONS,
+    ALL_RECOVERED,
     VOLATILITY,
     CellCase,
     ObservationCase,
+    RecoveryCase,
 )
 
 
@@ -47,8 +49,9 @@ def test_every_predictor_keeps_the_laws(predictor: Predictor) -> None:
     check_predictor(predictor, Sequences(simulated, measure={"log_return": "percent"}))
 
 
-def test_a_fit_recovers_what_was_simulated() -> None:
-    check_recovery(VOLATILITY, rows=4000)
+@pytest.mark.parametrize("case", ALL_RECOVERED, ids=lambda c: c.name)
+def test_a_fit_recovers_what_was_simulated(case: RecoveryCase) -> None:
+    check_recovery(case.model, case.rows, case.known())
 
 
 def test_the_laws_of_cells_run_on_every_back_end() -> None:

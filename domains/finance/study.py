@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
+import numpy as np
+
 from seqsci.domains.finance.baselines import BASELINES
 from seqsci.domains.finance.covariates import SUMMARY, add_covariates
 from seqsci.domains.finance.data import load_series, read_returns
@@ -14,6 +16,8 @@ from seqsci.registry import Section, check_keys, refuse
 from seqsci.study import Study
 from seqsci.training.configuration import Estimator, read_estimator
 
+DATA_KEYS = ("series", "path", "kind", "unit", "column", "date_column", "id_column", "unique_id", "covariates", "realized")
+
 
 def build(config: Mapping[str, Any]) -> Study:
     """The study of a finance configuration; raises `ConfigError` naming the key that is wrong."""
@@ -21,7 +25,11 @@ def build(config: Mapping[str, Any]) -> Study:
     check_keys(config, ("name", "domain", "data", "model", "estimator", "trainer", "comparison"), place)
     faults: list[str] = []
     data, comparison = (Section(f"{place}: {key}", config.get(key) or {}, faults) for key in ("data", "comparison"))
-    check_keys(data.values, ("series", "path", "kind", "unit", "column", "date_column", "id_column", "unique_id", "covariates"), data.place)
+    check_keys(
+        data.values,
+        ("series", "path", "kind", "unit", "column", "date_column", "id_column", "unique_id", "covariates", "realized"),
+        data.place,
+    )
     check_keys(comparison.values, ("label", "tried_before", "test_share", "refit", "baselines"), comparison.place)
     model = _choose(str(config.get("model") or "default"), MODELS, f"{place}: model")()
     known = {b.name: b for b in BASELINES}
@@ -33,10 +41,13 @@ def build(config: Mapping[str, Any]) -> Study:
     label = comparison.choice("label", "development", ("development", "confirmation"))
     texts = {key: data.text(key) for key in data.values if key != "covariates"}
     refuse(faults)
+    columns = [*covariates, *([realized] if (realized := texts.get("realized")) else [])]
+    frame = add_covariates(_frame(texts, place, columns), covariates, place)
     return Study(
         name=place,
         model=model,
-        frame=add_covariates(_frame(texts, place, covariates), covariates, place),
+        frame=frame,
+        realized=_realized(frame, realized),
         covariates=tuple(covariates),
         baselines=baselines,
         restriction=RESTRICTION,
@@ -48,6 +59,19 @@ def build(config: Mapping[str, Any]) -> Study:
         label=label,
         config=dict(config),
     )
+
+
+def _realized(frame: Any, column: str | None) -> Any:
+    """Realized variance in percent^2, brought to the level of squared returns by one factor over all rows that have it."""
+    if column is None:
+        return None
+    if column not in frame.columns:
+        have = ", ".join(map(str, frame.columns))
+        raise DataError(explain(f"no column {column!r} of realized variance", have, column, "correct data.realized"))
+    values = frame[column].to_numpy(float) * (1e4 if frame.attrs.get("unit") == "decimal" else 1.0)
+    squared = (frame["y"].to_numpy(float) * (100.0 if frame.attrs.get("unit") == "decimal" else 1.0)) ** 2
+    seen = np.isfinite(values) & np.isfinite(squared)
+    return values * squared[seen].mean() / values[seen].mean() if seen.any() else values
 
 
 def _choose(name: str, table: Mapping[str, Any], place: str) -> Any:

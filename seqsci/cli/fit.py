@@ -24,6 +24,7 @@ OVERRIDES = {
     "data.date_column": "column of dates",
     "data.id_column": "column of series names",
     "data.unique_id": "the series to take",
+    "data.realized": "column of realized variance, in the squared unit of the returns: adds a score",
     "data.series": "",
     "model": "model by name (seqsci show NAME)",
     "comparison.refit": "rows between refits",
