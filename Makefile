@@ -13,7 +13,7 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: demo test lint bench recovery clean help
+.PHONY: demo test lint bench recovery docs notebooks clean help
 
 demo: .venv/.installed-all  ## fit the S&P 500, print the tables, write the run
 	.venv/bin/seqsci fit --config finance/sp500
@@ -32,8 +32,16 @@ bench: .venv/.installed-all  ## numbers against arch and the baselines; last lin
 recovery: .venv/.installed-all  ## simulate, fit, coverage of the intervals; last line JSON
 	$(PY) -m benchmarks.recovery
 
+docs: .venv/.installed-docs  ## build these pages into docs/_build/html; a warning is an error
+	$(PY) -m sphinx -b html -W --keep-going -q docs docs/_build/html
+	@echo docs/_build/html/index.html
+
+notebooks: .venv/.installed-docs  ## execute notebooks/*.py and write the .ipynb
+	$(PY) -m jupytext --to ipynb --set-kernel python3 notebooks/*.py
+	.venv/bin/jupyter-execute --inplace notebooks/*.ipynb
+
 clean:  ## remove caches and build output; .venv and runs/ stay
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist docs/_build docs/generated *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find seqsci domains tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## this list
@@ -46,6 +54,10 @@ help:  ## this list
 
 .venv/.installed-dev: pyproject.toml constraints.txt | .venv/bin/python
 	$(INSTALL) -e '.[all,test,lint]'
+	@touch .venv/.installed-all $@
+
+.venv/.installed-docs: pyproject.toml constraints.txt | .venv/bin/python
+	$(INSTALL) -e '.[all,docs]'
 	@touch .venv/.installed-all $@
 
 .venv/bin/python:

@@ -25,6 +25,8 @@ extensions = [
 ]
 exclude_patterns = ["_build", "**.ipynb_checkpoints"]
 default_role = "py:obj"
+toc_object_entries_show_parents = "hide"
+highlight_language = "none"
 
 # the executed notebooks are kept outside of docs/; Sphinx reads its sources below it
 (HERE / "generated").mkdir(exist_ok=True)
@@ -56,7 +58,9 @@ html_css_files = ["seqsci.css"]
 html_math_renderer = "mathml"
 html_show_sourcelink = False
 html_copy_source = False
+html_sidebars = {"*": [], "generated/[0-9]*": []}
 html_theme_options = {
+    "header_links_before_dropdown": 9,
     "logo": {"text": "seqsci"},
     "show_toc_level": 2,
     "navigation_with_keys": False,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from seqsci.cell import Cell, Drive, NetworkDrive, parameter_groups
+    from seqsci.cell import Cell, Drive, parameter_groups
     from seqsci.errors import SeqsciError
     from seqsci.estimation.artefact import load_fit
     from seqsci.estimation.hypothesis_tests import likelihood_ratio
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from seqsci.linear_gaussian import LinearGaussian
     from seqsci.mechanism import Gated, Mechanism
     from seqsci.model import Model
+    from seqsci.panel.fitting import fit_panel
     from seqsci.parameter import Derived, Known, Outcome, Parameter, Presample, State
     from seqsci.plots import plot
     from seqsci.predictor import ModelPredictor, Predictor
@@ -43,7 +44,6 @@ _HOMES = {
     "Mechanism": "mechanism",
     "Model": "model",
     "ModelPredictor": "predictor",
-    "NetworkDrive": "cell",
     "Outcome": "parameter",
     "Parameter": "parameter",
     "Predictor": "predictor",
@@ -54,6 +54,7 @@ _HOMES = {
     "Study": "study",
     "compare": "study:compare_fit",
     "fit": "study",
+    "fit_panel": "panel.fitting",
     "knock_out": "knockout",
     "likelihood_ratio": "estimation.hypothesis_tests",
     "load": "study",
@@ -75,7 +76,6 @@ __all__ = [
     "Mechanism",
     "Model",
     "ModelPredictor",
-    "NetworkDrive",
     "Outcome",
     "Parameter",
     "Predictor",
@@ -87,6 +87,7 @@ __all__ = [
     "__version__",
     "compare",
     "fit",
+    "fit_panel",
     "knock_out",
     "likelihood_ratio",
     "load",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,7 +117,7 @@ class KnockedOut(Mechanism):
     def typical_presample(self, parameters: Mapping[str, float]) -> dict[str, float]:
         return self.inner.typical_presample(parameters)
 
-    def starting_values(self, outcome: Mapping[str, np.ndarray]) -> list[dict[str, float]]:
+    def starting_values(self, outcome: Mapping[str, np.ndarray]) -> Iterable[dict[str, float]]:
         return self.inner.starting_values(outcome)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -101,6 +101,6 @@ class Mechanism:
         """Presample numbers for a simulation from these parameter values; default: zeros."""
         return {q.name: 0.0 for q in self.presamples}
 
-    def starting_values(self, outcome: Mapping[str, np.ndarray]) -> list[dict[str, float]]:
-        """Values to start an estimation from, given all observed training outcomes; default: the declared defaults."""
+    def starting_values(self, outcome: Mapping[str, np.ndarray]) -> Iterable[dict[str, float]]:
+        """Values to start an estimation from, the best guess first, given the observed outcomes; default: the declared defaults."""
         return [{}]

@@ -29,7 +29,7 @@ LAYERS = (
     ("model",),
     ("cell", "forecast", "frames", "knockout"),
     ("estimation", "data"),
-    ("predictor",),
+    ("predictor", "panel"),
     ("baselines", "evaluate"),
     ("registry", "rundir", "plots"),
     ("report", "training"),
@@ -67,8 +67,8 @@ THIRD_PARTY = {
         "testing",
     ),
     "sympy": ("equations", "estimation.curvature", "testing"),
-    "numba": ("equations.numba_functions", "equations.numba_cache", "estimation.optimise"),
-    "pandas": ("frames", "data", "domains"),
+    "numba": ("equations.numba_functions", "equations.numba_cache", "estimation.optimise", "estimation.fused"),
+    "pandas": ("frames", "data", "domains", "panel"),
 }
 """Packages that only these parts import (a star stands for one name)."""
 

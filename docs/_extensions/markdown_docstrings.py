@@ -65,7 +65,24 @@ def rewrite(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: li
     lines[:] = found
 
 
+KEPT: dict[str, list[str]] = {}
+
+
+def keep(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Remember the docstring of a value: Napoleon would take the words before its first colon for a type."""
+    if what in ("attribute", "data", "property"):
+        KEPT[name] = list(lines)
+
+
+def put_back(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Undo what Napoleon made of the docstring of a value."""
+    if what in ("attribute", "data", "property"):
+        lines[:] = KEPT.pop(name)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Run before Napoleon, whose listener has the priority 500."""
+    """Run around Napoleon, whose listener has the priority 500."""
     app.connect("autodoc-process-docstring", rewrite, priority=400)
+    app.connect("autodoc-process-docstring", keep, priority=450)
+    app.connect("autodoc-process-docstring", put_back, priority=550)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

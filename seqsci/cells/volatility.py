@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -269,21 +270,12 @@ class Volatility(Mechanism):
         share = parameters["persistence"] * (1 - loss * (1 - parameters.get("memory", 0.9)))
         return {"backcast": parameters["intercept"] / max(1 - share, 1e-3)}
 
-    def starting_values(self, outcome: Mapping[str, np.ndarray]) -> list[dict[str, float]]:
+    def starting_values(self, outcome: Mapping[str, np.ndarray]) -> Iterator[dict[str, float]]:
         """A small grid over persistence, memory, rotation and shift, the intercept set to match the sample's size of returns."""
         returns = outcome["log_return"]
         center = float(returns.mean())
         size = float(returns.std()) ** self.scale.power
         loss = 0.22 if self.scale.power == 1 else 0.0  # 1 - E|z|: news in sigma units is smaller than sigma on average
-        grid = [(p, f, r, s) for p in (0.99, 0.95) for f in (0.93, 0.86) for r, s in ((0.0, 0.0), (0.6, 0.0), (0.0, 0.6), (0.4, 0.3))]
-        return [
-            {
-                "mean": center,
-                "persistence": p,
-                "memory": f,
-                "rotation": r,
-                "shift": s,
-                "intercept": max(size * (1 - p * (f + (1 - f) * (1 - loss))), 1e-12),
-            }
-            for p, f, r, s in grid
-        ]
+        for p, f, (r, s) in itertools.product((0.99, 0.95), (0.93, 0.86), ((0.0, 0.0), (0.6, 0.0), (0.0, 0.6), (0.4, 0.3))):
+            inflow = max(size * (1 - p * (f + (1 - f) * (1 - loss))), 1e-12)
+            yield {"mean": center, "persistence": p, "memory": f, "rotation": r, "shift": s, "intercept": inflow}

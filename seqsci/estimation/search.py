@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,9 +74,9 @@ class Search:
         """The first (or all) distinct starting points on the raw scale."""
         seen = np.asarray(self.sequences.observed, bool)
         grid = self.model.mechanism.starting_values({n: v[seen] for n, v in self.sequences.outcome.items()})
-        tables = ([self.model.value] if warm else []) + [
-            {**self.model.value, **{n: v for n, v in g.items() if n not in self.model.fixed}} for g in grid
-        ]
+        base, fixed = self.model.value, self.model.fixed
+        tables = [base] if warm else []
+        tables += [{**base, **{n: v for n, v in g.items() if n not in fixed}} for g in itertools.islice(grid, most)]
         unique = list({tuple(t[n] for n in self.names): None for t in tables})[:most]
         return [np.array([p.constraint.inverse(v) for p, v in zip(self.parameters, u, strict=True)]) for u in unique]
 

@@ -15,6 +15,8 @@ ScoreFunction = Callable[[Array, bool], tuple[Array, Array]]
 KINK_STEP, SMOOTH_STEP = 0.5, 1e-3
 
 
+WELL_CONDITIONED = 1e-9
+"""Ratio of the smallest to the largest eigenvalue above which a plain inverse serves."""
 LOADING = 0.01
 """A parameter whose share in a direction without information (its entry of the unit vector) is larger is not identified."""
 
@@ -85,6 +87,20 @@ class Covariance(ABC):
     def estimate(self, outer: Array, information: Callable[[], Array]) -> Array:
         """Covariance matrix from the sum of outer products of scores and, where it is asked for, the information."""
 
+    @abstractmethod
+    def plain(self, outer: Array, information: Array) -> Array:
+        """The same for stacks (fits, k, k) of well-conditioned matrices, by plain inverses."""
+
+    def variances(self, outer: Array, information: Array) -> Array:
+        """Diagonals (fits, k) for stacks of matrices: plain where they are well conditioned, `estimate` elsewhere."""
+        good = _well_conditioned(outer) & _well_conditioned(information)
+        found = np.full(outer.shape[:2], np.nan)
+        if good.any():
+            found[good] = np.diagonal(self.plain(outer[good], information[good]), axis1=1, axis2=2)
+        for j in np.flatnonzero(~good):
+            found[j] = np.diag(self.estimate(outer[j], lambda j=j: information[j]))  # type: ignore[misc]
+        return found
+
 
 @dataclass(frozen=True)
 class OuterProduct(Covariance):
@@ -95,6 +111,9 @@ class OuterProduct(Covariance):
     def estimate(self, outer: Array, information: Callable[[], Array]) -> Array:
         return invert(outer)
 
+    def plain(self, outer: Array, information: Array) -> Array:
+        return np.linalg.inv(outer)
+
 
 @dataclass(frozen=True)
 class ObservedInformation(Covariance):
@@ -104,6 +123,9 @@ class ObservedInformation(Covariance):
 
     def estimate(self, outer: Array, information: Callable[[], Array]) -> Array:
         return invert(information())
+
+    def plain(self, outer: Array, information: Array) -> Array:
+        return np.linalg.inv(information)
 
 
 @dataclass(frozen=True)
@@ -119,3 +141,18 @@ class Sandwich(Covariance):
         bread, lost = identified_inverse(information())
         meat = np.where((lost[:, None] | lost[None, :]) & ~np.isfinite(outer), 0.0, outer)
         return _without(bread @ meat @ bread, lost)
+
+    def plain(self, outer: Array, information: Array) -> Array:
+        bread = np.linalg.inv(information)
+        return np.asarray(bread @ outer @ bread)
+
+
+def _well_conditioned(stack: Array) -> Array:
+    """Which matrices (fits, k, k) are positive definite with room to spare, after scaling to a unit diagonal."""
+    diagonal = np.diagonal(stack, axis1=1, axis2=2)
+    sound = np.isfinite(stack).all(axis=(1, 2)) & (diagonal > 0).all(axis=1)
+    good = sound.copy()
+    scale = np.sqrt(diagonal[sound])
+    values = np.linalg.eigvalsh(stack[sound] / (scale[:, :, None] * scale[:, None, :]))
+    good[sound] = values[:, 0] > WELL_CONDITIONED * values[:, -1]
+    return np.asarray(good)

@@ -1,0 +1,1 @@
+"""Panels: one model fitted to very many series, a row a series, whatever single ones may hold."""

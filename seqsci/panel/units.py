@@ -1,0 +1,172 @@
+"""Long and wide frames to units packed end to end; what cannot be fitted keeps its place with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from seqsci.errors import DataError, did_you_mean, explain
+from seqsci.model import Model
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """Series of a panel, packed end to end.
+
+    Attributes:
+        ids: name of each fit (a stock; a user, where several sequences share one fit).
+        outcome: (rows,) NaN where missing; known: (rows,) by name; reset: True where a sequence starts.
+        offsets: (fits + 1,) row numbers at which fits begin.
+        reasons: by position, why a fit cannot be made.
+        index: (rows,) dates, or None.
+        measure: unit of the outcome.
+    """
+
+    ids: list[Any]
+    outcome: Array
+    known: dict[str, Array]
+    reset: Array
+    offsets: Array
+    reasons: dict[int, str]
+    index: Array | None
+    measure: str | None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def count(self, position: int) -> int:
+        """Number of observed values of one fit."""
+        return int((~np.isnan(self.outcome[self.rows(position)])).sum())
+
+    def rows(self, position: int) -> slice:
+        """The rows of one fit."""
+        return slice(int(self.offsets[position]), int(self.offsets[position + 1]))
+
+
+class Raw(NamedTuple):
+    """Rows in order: names of the fits, code of the fit and of the sequence within it, outcome, known columns, dates."""
+
+    ids: list[Any]
+    codes: Array
+    inner: Array
+    outcome: Array
+    known: dict[str, Array]
+    dates: Array | None
+
+
+def to_units(model: Model, frame: Any, by: str = "unique_id", within: str | None = None, unit: str | None = None) -> Units:
+    """Return a frame as units: long (``by``, ds, y or the outcome's name, known columns) or wide (dates x names; no column ``by``).
+
+    ``within`` names the column of the sequences that share one fit (the cards of a user). Leading and trailing NaN of a series are no
+    steps; those in between are missing steps. Raises `DataError` for what concerns the whole frame: a missing column, an unstated unit.
+    """
+    outcome = model.mechanism.outcomes[0]
+    table = frame.to_pandas() if hasattr(frame, "to_pandas") else frame
+    if not isinstance(table, pd.DataFrame):
+        raise DataError(explain("a panel is not a frame", type(frame).__name__, "a pandas frame, long or wide", "pass pd.DataFrame(...)"))
+    measure = unit or table.attrs.get("unit")
+    if outcome.units and measure not in outcome.units:
+        allowed = " or ".join(outcome.units)
+        raise DataError(
+            explain(f"the unit of {outcome.name} is not stated", f"unit = {measure!r}", allowed, f"pass unit={outcome.units[0]!r}")
+        )
+    found = _from_long(model, table, by, within) if by in table.columns else _from_wide(model, table, by)
+    return _packed(found, measure)
+
+
+def _from_wide(model: Model, table: pd.DataFrame, by: str) -> Raw:
+    """Columns of numbers, one a series; names that occur twice stay apart."""
+    if model.mechanism.known:
+        needed = ", ".join(k.name for k in model.mechanism.known)
+        raise DataError(explain("a wide frame has no known columns", "dates x names", f"a long frame with {needed}", f"pass {by}, ds, y"))
+    dates = next((c for c in ("ds", "date", "Date") if c in table.columns), None)
+    index = np.asarray(table[dates] if dates else table.index)
+    numeric = [i for i, c in enumerate(table.columns) if c != dates and pd.api.types.is_numeric_dtype(table.dtypes.iloc[i])]
+    others = [str(c) for i, c in enumerate(table.columns) if c != dates and i not in numeric]
+    if others or not numeric:
+        hint = did_you_mean(by, map(str, table.columns))
+        raise DataError(
+            explain(f"no column {by!r}{hint}, and not a wide frame of numbers", f"text in {others[:5]}", f"{by}, or numbers", "name by=")
+        )
+    ids = [table.columns[i] for i in numeric]
+    values = np.ascontiguousarray(table.iloc[:, numeric].to_numpy(float).T).reshape(-1)
+    codes = np.repeat(np.arange(len(ids)), len(table))
+    return Raw(ids, codes, np.zeros_like(codes), values, {}, np.tile(index, len(ids)))
+
+
+def _from_long(model: Model, long: pd.DataFrame, by: str, within: str | None) -> Raw:
+    """Rows in the order of fits, then of the sequences within them, then as they came."""
+    outcome = model.mechanism.outcomes[0].name
+    source = outcome if outcome in long.columns else "y"
+    needed = [source, *(k.name for k in model.mechanism.known), *([within] if within else [])]
+    if lost := [n for n in needed if n not in long.columns]:
+        have = ", ".join(map(str, long.columns))
+        raise DataError(explain(f"missing column {', '.join(map(repr, lost))}", have, ", ".join(needed), "rename or add it"))
+    codes, found = pd.factorize(long[by], use_na_sentinel=False)
+    inner = np.zeros(len(long), np.int64) if within is None else pd.factorize(long[within], use_na_sentinel=False)[0]
+    y = pd.to_numeric(long[source], errors="coerce").to_numpy(float)
+    known = {k.name: pd.to_numeric(long[k.name], errors="coerce").to_numpy(float) for k in model.mechanism.known}
+    index = np.asarray(long["ds"]) if "ds" in long.columns else None
+    if within is not None or (codes[1:] < codes[:-1]).any():
+        order = np.lexsort((np.arange(len(long)), inner, codes))
+        codes, inner, y = codes[order], inner[order], y[order]
+        known = {n: v[order] for n, v in known.items()}
+        index = None if index is None else index[order]
+    return Raw(list(found), codes, inner, y, known, index)
+
+
+def _packed(raw: Raw, measure: str | None) -> Units:
+    ids, codes, inner, y, known, index = raw
+    reasons = _disordered(ids, codes, _starts(codes, inner), index)
+    kept = _without_ends(y, _starts(codes, inner))
+    if not kept.all():
+        codes, inner, y = codes[kept], inner[kept], y[kept]
+        known = {n: v[kept] for n, v in known.items()}
+        index = None if index is None else index[kept]
+    offsets = np.searchsorted(codes, np.arange(len(ids) + 1)).astype(np.int64)
+    if (twice := pd.Index(ids).duplicated(keep=False)).any():
+        reasons |= {int(i): f"duplicate id {ids[i]!r}" for i in np.flatnonzero(twice)}
+    return Units(ids, y, known, _starts(codes, inner), offsets, reasons, index, measure)
+
+
+def _starts(codes: Array, inner: Array) -> Array:
+    """True where a sequence starts."""
+    return np.asarray(np.r_[True, (codes[1:] != codes[:-1]) | (inner[1:] != inner[:-1])][: len(codes)])
+
+
+def _disordered(ids: Sequence[Any], codes: Array, new: Array, index: Array | None) -> dict[int, str]:
+    """Fits whose dates do not increase."""
+    if index is None or not len(index):
+        return {}
+    dates = index if index.dtype.kind in "Miuf" else pd.to_datetime(pd.Series(index), errors="coerce", format="ISO8601").to_numpy()
+    with np.errstate(invalid="ignore"):
+        bad = ~new[1:] & ~(dates[1:] > dates[:-1]) & ~pd.isna(dates[1:]) & ~pd.isna(dates[:-1])
+    reasons: dict[int, str] = {}
+    for at in np.flatnonzero(bad):
+        kind = "duplicate" if dates[at + 1] == dates[at] else "unsorted"
+        reasons.setdefault(int(codes[at]), f"{kind} dates: {str(index[at])[:10]} is followed by {str(index[at + 1])[:10]}")
+    return reasons
+
+
+def _without_ends(y: Array, new: Array) -> Array:
+    """Rows but the leading and trailing NaN of each sequence (booleans)."""
+    kept = np.ones(len(y), bool)
+    if not len(y):
+        return kept
+    seen = ~np.isnan(y)
+    if seen.all():
+        return kept
+    starts = np.flatnonzero(new)
+    number = np.cumsum(new) - 1
+    position = np.arange(len(y))
+    first = np.full(len(starts), len(y))
+    last = np.full(len(starts), -1)
+    np.minimum.at(first, number[seen], position[seen])
+    np.maximum.at(last, number[seen], position[seen])
+    return np.asarray((position >= first[number]) & (position <= last[number]))
