@@ -67,7 +67,7 @@ THIRD_PARTY = {
         "testing",
     ),
     "sympy": ("equations", "estimation.curvature", "testing"),
-    "numba": ("equations.numba_functions", "equations.numba_cache", "estimation.optimise", "estimation.fused"),
+    "numba": ("equations.numba_functions", "equations.numba_cache", "estimation.optimise", "estimation.fused", "estimation.fused_panel"),
     "pandas": ("frames", "data", "domains", "panel"),
 }
 """Packages that only these parts import (a star stands for one name)."""

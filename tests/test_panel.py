@@ -15,6 +15,7 @@ from seqsci.errors import ArtefactError, DataError, ParameterError
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.standard_errors import ObservedInformation, OuterProduct, Sandwich
 from seqsci.panel import fitting
+from seqsci.panel.job import Job
 from seqsci.panel.units import to_units
 
 GARCH = models.garch_normal()
@@ -142,8 +143,8 @@ def test_a_store_is_gone_on_with_and_belongs_to_its_data_and_model(wide: pd.Data
     path = tmp_path / "done.parquet"
     first = fit_panel(GARCH, wide.iloc[:, :6], unit="percent", store=path).table
     fitted: list[int] = []
-    run = fitting.Job.run
-    monkeypatch.setattr(fitting.Job, "run", lambda self, positions: fitted.extend(positions) or run(self, positions))
+    run = Job.run
+    monkeypatch.setattr(Job, "run", lambda self, positions: fitted.extend(positions) or run(self, positions))
     again = fit_panel(GARCH, wide.iloc[:, :8], unit="percent", store=path).table
     assert sorted(fitted) == [6, 7]
     pd.testing.assert_frame_equal(again[:6], first, check_exact=True)
@@ -157,7 +158,7 @@ def test_a_store_is_gone_on_with_and_belongs_to_its_data_and_model(wide: pd.Data
 
 def test_ctrl_c_keeps_what_is_done(wide: pd.DataFrame, monkeypatch, capsys) -> None:
     monkeypatch.setattr(fitting, "CHUNK", 2)
-    lock, calls, run = threading.Lock(), [], fitting.Job.run
+    lock, calls, run = threading.Lock(), [], Job.run
 
     def slow(self, positions):
         with lock:
@@ -170,7 +171,7 @@ def test_ctrl_c_keeps_what_is_done(wide: pd.DataFrame, monkeypatch, capsys) -> N
         return wait(*arguments, **options)
 
     wait = fitting.wait
-    monkeypatch.setattr(fitting.Job, "run", slow)
+    monkeypatch.setattr(Job, "run", slow)
     monkeypatch.setattr(fitting, "wait", stopped)
     table = fit_panel(GARCH, wide, unit="percent", threads=1).table
     assert len(table) == 12 and set(table["status"]) <= {"ok", "not run"} and "not run" in set(table["status"])
