@@ -1,0 +1,155 @@
+"""Panels: GARCH(1,1) and the default cell on very many simulated series, beside arch on two joblib processes.
+
+python -m benchmarks.panel [--quick]; the last line is one line of JSON. arch is timed on a sample of the same series (its time is
+proportional to their number; the sample's size is printed). --quick takes fewer series.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+
+from seqsci.domains.finance import models
+from seqsci.estimation.maximum_likelihood import MaximumLikelihood
+from seqsci.model import Model
+from seqsci.panel.fitting import fit_panel
+from seqsci.sequences import Sequences
+
+THREADS = 2
+
+
+def simulated(model: Model, series: int, days: int, seed: int) -> pd.DataFrame:
+    """A wide frame of percent returns; parameters differ from series to series."""
+    rng = np.random.default_rng(seed)
+    kinds = 20
+    columns = []
+    for k in range(kinds):
+        phi, f = rng.uniform(0.93, 0.99), rng.uniform(0.85, 0.95)
+        truth = model.start_at(mean=rng.uniform(0, 0.08), persistence=phi, memory=f, intercept=rng.uniform(0.8, 2.5) * (1 - phi))
+        count = series // kinds + (k < series % kinds)
+        columns.append(truth.simulate(count * (days + 250), seed + k).outcome["log_return"].reshape(count, days + 250)[:, 250:])
+    values = np.concatenate(columns)[rng.permutation(series)]
+    return pd.DataFrame(values.T, columns=[f"s{i}" for i in range(series)])
+
+
+def arch_one(y: np.ndarray, settings: dict[str, Any]) -> float:
+    """Log-likelihood of one fit of arch, with its robust standard errors computed."""
+    from arch import arch_model
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = arch_model(y, **settings).fit(disp="off", show_warning=False)
+        _ = result.std_err
+    return float(result.loglikelihood)
+
+
+def arch_all(frame: pd.DataFrame, settings: dict[str, Any]) -> tuple[float, np.ndarray]:
+    """Seconds a series on two processes, after their start, and the log-likelihoods."""
+    with Parallel(n_jobs=2) as pool:
+        pool(delayed(arch_one)(frame.iloc[:, i].to_numpy(), settings) for i in range(4))
+        clock = time.perf_counter()
+        found = pool(delayed(arch_one)(frame[c].to_numpy(), settings) for c in frame)
+        return (time.perf_counter() - clock) / frame.shape[1], np.array(found)
+
+
+def race(model: Model, frame: pd.DataFrame, settings: dict[str, Any], sample: int, label: str) -> dict[str, float]:
+    """Our panel on all series against arch on a sample of them."""
+    clock = time.perf_counter()
+    panel = fit_panel(model, frame, unit="percent", threads=THREADS)
+    ours = (time.perf_counter() - clock) / frame.shape[1]
+    chosen = np.random.default_rng(1).choice(frame.shape[1], min(sample, frame.shape[1]), replace=False)
+    theirs, loglik = arch_all(frame.iloc[:, chosen], settings)
+    ok = panel.table["status"].to_numpy()[chosen] == "ok"
+    gap = float((loglik - panel.table["log_likelihood"].to_numpy()[chosen])[ok].max())
+    best = MaximumLikelihood(starts=8, profile_bounds=False)
+    several = [
+        best.fit(model, Sequences({"log_return": frame.iloc[:, i].to_numpy()}, measure={"log_return": "percent"})).log_likelihood
+        for i in chosen[:200]
+    ]
+    own = float(np.max(np.array(several) - panel.table["log_likelihood"].to_numpy()[chosen[:200]]))
+    failed = float((panel.table["status"] != "ok").mean())
+    print(
+        f"{label:<34}{frame.shape[1]:>8,}{1e3 * ours:>9.3f}{1e3 * theirs:>9.2f} ({len(chosen)}){theirs / ours:>9.1f}{gap:>12.2e}{own:>12.2e}{failed:>8.1%}"
+    )
+    return {"speedup": theirs / ours, "gap": max(gap, own), "failed": failed}
+
+
+def cold() -> float:
+    """Seconds of a new process with an empty cache from import to the end of a panel of ten series."""
+    import os
+    import tempfile
+
+    code = (
+        "import numpy as np, pandas as pd; from seqsci import fit_panel; from seqsci.domains.finance import models\n"
+        "y = np.random.default_rng(0).normal(size=(500, 10)); fit_panel(models.garch_normal(), pd.DataFrame(y), unit='percent')"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        clock = time.perf_counter()
+        environment = {**os.environ, "SEQSCI_CACHE": folder, "NUMBA_CACHE_DIR": folder}
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=environment)
+        return time.perf_counter() - clock
+
+
+def main() -> None:
+    """Run everything and print one line of JSON at the end."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    quick = parser.parse_args().quick
+    start = time.perf_counter()
+    garch, cell = models.garch_normal(), models.default()
+    for model in (garch, cell):
+        fit_panel(model, simulated(models.garch_normal(), 20, 300, 9), unit="percent", threads=THREADS)
+    count = 1000 if quick else 10_000
+    print(f"{'':<34}{'series':>8}{'ours':>9}{'arch [ms] (of)':>15}{'ratio':>9}{'arch-ours':>12}{'8 starts':>12}{'failed':>8}")
+    figures: dict[str, float] = {}
+    speedups, gaps = [], []
+    for days in (1000, 2500):
+        frame = simulated(garch, count, days, days)
+        found = race(garch, frame, {}, 60 if quick else 200, f"GARCH(1,1) of {days:,} days")
+        speedups.append(found["speedup"])
+        gaps.append(found["gap"])
+        figures[f"panel_speedup_vs_arch_{days}"] = found["speedup"]
+        figures[f"panel_failed_share_{days}"] = found["failed"]
+    figures |= {"panel_speedup_vs_arch": min(speedups), "panel_loglik_worst_gap": max(gaps)}
+    tarch = {"power": 1.0, "o": 1, "dist": "t"}
+    frame = simulated(models.tarch_t().start_at(rotation=0.5, degrees_of_freedom=6.0), 200 if quick else 1000, 2500, 5)
+    found = race(cell, frame, tarch, 20 if quick else 60, "default cell / arch TARCH-t, 2,500")
+    figures["panel_speedup_cell_vs_tarch"] = found["speedup"]
+    for series in (100, 1000, 10_000) if quick else (100, 1000, 10_000, 100_000):
+        frame = simulated(garch, series, 250, 7)
+        clock = time.perf_counter()
+        fit_panel(garch, frame, unit="percent", threads=THREADS)
+        figures[f"panel_ms_per_series_{series}"] = 1e3 * (time.perf_counter() - clock) / series
+        print(f"GARCH(1,1) of 250 days, {series:>7,} series: {figures[f'panel_ms_per_series_{series}']:.3f} ms a series")
+    figures["panel_bytes_peak"] = 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    figures["panel_cold_start_s"] = cold()
+    frame = simulated(garch, 500 if quick else 10_000, 250, 3)
+    clean = fit_panel(garch, frame, unit="percent", threads=THREADS).table
+    poisoned = frame.copy()
+    bad = np.random.default_rng(2).choice(frame.shape[1], frame.shape[1] // 100, replace=False)
+    for j, i in enumerate(bad):
+        values = poisoned.iloc[:, i].to_numpy().copy()
+        values[:] = (np.nan, 1.0, values, values)[j % 4]
+        values[17] = (np.nan, 1.0, np.inf, 1e9)[j % 4]
+        poisoned.isetitem(i, values)
+    dirty = fit_panel(garch, poisoned, unit="percent", threads=THREADS).table
+    rest = np.setdiff1d(np.arange(frame.shape[1]), bad)
+    same = clean.iloc[rest].drop(columns="seconds").equals(dirty.iloc[rest].drop(columns="seconds"))
+    figures["poisoned_others_bit_equal"] = float(same)
+    print(f"1 % poisoned: the other {len(rest):,} rows are {'bit-equal' if same else 'DIFFERENT'}")
+    figures["seconds"] = round(time.perf_counter() - start, 1)
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
