@@ -78,9 +78,8 @@ def race(model: Model, frame: pd.DataFrame, settings: dict[str, Any], sample: in
     ]
     own = float(np.max(np.array(several) - panel.table["log_likelihood"].to_numpy()[chosen[:200]]))
     failed = float((panel.table["status"] != "ok").mean())
-    print(
-        f"{label:<34}{frame.shape[1]:>8,}{1e3 * ours:>9.3f}{1e3 * theirs:>9.2f} ({len(chosen)}){theirs / ours:>9.1f}{gap:>12.2e}{own:>12.2e}{failed:>8.1%}"
-    )
+    head = f"{label:<34}{frame.shape[1]:>8,}{1e3 * ours:>9.3f}{1e3 * theirs:>9.2f} ({len(chosen)})"
+    print(f"{head}{theirs / ours:>9.1f}{gap:>12.2e}{own:>12.2e}{failed:>8.1%}")
     return {"speedup": theirs / ours, "gap": max(gap, own), "failed": failed}
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
-from seqsci import compare, fit
+from seqsci import Gated, Mechanism, Model, Outcome, Parameter, State, compare, fit
 from seqsci.baselines.ewma import ExponentialSmoothing
+from seqsci.constraints import Positive, UnitInterval
 from seqsci.domains.finance import models
 from seqsci.errors import DataError
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
@@ -14,6 +17,7 @@ from seqsci.evaluate.backtest import Protocol, backtest
 from seqsci.evaluate.compare import compare as compare_paths
 from seqsci.evaluate.compare import losses
 from seqsci.evaluate.comparison import Difference, verdict
+from seqsci.observations.gaussian import Gaussian
 from seqsci.predictor import ModelPredictor, SelectedPredictor
 from seqsci.sequences import Sequences
 
@@ -186,3 +190,34 @@ def test_a_frame_a_series_and_an_array_give_the_same_fit(returns):
     frame.attrs["unit"] = "percent"
     fits = [fit(GARCH, d, unit="percent", estimator=FAST) for d in (returns, pd.Series(returns, index=days), frame)]
     assert fits[0].value == fits[1].value == fits[2].value
+
+
+@dataclass(frozen=True)
+class Average(Mechanism):
+    """A moving average of outcomes that are no returns."""
+
+    states = (State("average"),)
+    outcomes = (Outcome("y"),)
+    own_parameters = (
+        Parameter("memory", UnitInterval(), 0.8, "1", "f", "share of the old average that is kept"),
+        Parameter("spread", Positive(), 1.0, "1", r"\sigma", "scatter around the average"),
+    )
+
+    def start(self):
+        return 0.0
+
+    def read(self, average, spread):
+        return {"location": average, "scale": spread}
+
+    def update(self, y, memory):
+        return Gated(forget=memory, write=1 - memory, candidate=y)
+
+
+def test_an_outcome_that_is_no_return_is_scored_by_its_mean():
+    model = Model(Average(), Gaussian()).named("average")
+    fitted = fit(model, model.simulate(500, 1), estimator=FAST)
+    found = compare(fitted, [model.fix(memory=0.2).named("short")], refit=200)
+    assert {d.score for d in found.differences} == {"MSE", "NLL"} and "QLIKE" not in str(found) and "percent" not in str(found)
+    path = found.backtest.paths["average"]
+    assert found.scores[0].mse == pytest.approx(np.mean((found.backtest.y - path.mean) ** 2))
+    assert found.difference("MSE", "short").verdict == "we are better"

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import os
 import sys
 import time
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,33 +25,10 @@ from seqsci.study import Study
 from seqsci.training.checkpoints import AtomicCheckpoint, BestEpoch, History, RandomState
 from seqsci.training.forecaster import Forecaster
 from seqsci.training.gradient import GradientDescent
+from seqsci.training.quiet import quiet
 
 EVERY = 10
 """Epochs between checkpoints."""
-NOISE = (
-    "GPU available",
-    "TPU available",
-    "HPU available",
-    "`Trainer.fit` stopped",
-    "`Trainer(limit_val_batches",
-    "Tip: For seamless",
-    "💡 Tip",
-    "Restoring states from the checkpoint",
-    "Restored all states from the checkpoint",
-    "Seed set to",
-    "Detected KeyboardInterrupt",
-    "Received SIGTERM",
-)
-"""Starts of log lines that say nothing to a user; every other line passes."""
-
-
-HUSHED = ("LeafSpec", "log_every_n_steps", "does not have many workers", "Checkpoint directory", "LightningCLI's args parameter")
-"""Warnings that say nothing to a user."""
-
-
-class _Quiet(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith(NOISE)
 
 
 class TrainingCLI(LightningCLI):
@@ -166,22 +140,6 @@ class _Stopped(pl.Callback):
         self.cause = exception
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    names = {"pytorch_lightning", "lightning_fabric", *(n for n in logging.root.manager.loggerDict if "lightning" in n)}
-    shown = [logging.getLogger(n) for n in names]
-    quiet = _Quiet()
-    for logger in shown:
-        logger.addFilter(quiet)
-        for handler in logger.handlers:
-            handler.addFilter(quiet)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=f".*({'|'.join(HUSHED)}).*")
-        yield
-    for logger in shown:
-        logger.removeFilter(quiet)
-
-
 def train(study: Study, folder: Path, options: Sequence[str], resume: bool = False) -> Fit:
     """Train the study's drive and model, conclude by maximum likelihood, write the run; resumable from its last checkpoint."""
     estimator = _estimator(study)
@@ -191,7 +149,7 @@ def train(study: Study, folder: Path, options: Sequence[str], resume: bool = Fal
     keep = ModelCheckpoint(target, "last", every_n_epochs=EVERY, save_on_train_epoch_end=True, enable_version_counter=False)
     callbacks = [history, best, RandomState(), stopped, _Start(time.perf_counter()), keep]
     trainer_options = [o for o in options if not o.startswith("--estimator.")]
-    with _quiet():
+    with quiet():
         cli = TrainingCLI(study, trainer_options, callbacks, folder)
         last = folder / "checkpoints" / "last.ckpt"
         if resume:
@@ -251,9 +209,9 @@ def _check_epochs(trainer: pl.Trainer, last: Path) -> None:
         raise ArtefactError(
             explain(f"{last} cannot be read", f"{type(error).__name__}: {error}"[:160], "a whole checkpoint", "fit again")
         ) from error
-    if trainer.max_epochs is not None and trainer.max_epochs <= epoch:
+    if trainer.max_epochs is not None and trainer.max_epochs <= epoch + 1:
         got, expected = f"max_epochs {trainer.max_epochs}", f"more than {epoch + 1}"
-        raise ConfigError(explain("the training is past that epoch", got, expected, "raise --trainer.max_epochs"))
+        raise ConfigError(explain("the training is finished", got, expected, "raise --trainer.max_epochs"))
 
 
 def print_help() -> None:

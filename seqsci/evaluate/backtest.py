@@ -73,6 +73,7 @@ class Backtest:
         y: (rows,) outcomes; index: their labels; center: mean outcome of the first training window.
         factor: multiplies the outcome to give percent (100 for decimal data).
         paths: by predictor name.
+        returns: whether the outcome is a return (measured in decimal or percent), of which the variance is forecast.
         rows: row numbers, in the sequences, of what was scored.
         skipped: predictors that could not be run on these rows (not the first one, whose errors are raised), with the reason.
     """
@@ -85,6 +86,7 @@ class Backtest:
     paths: Mapping[str, Path]
     skipped: Mapping[str, str] = field(default_factory=dict)
     rows: Array | None = None
+    returns: bool = True
 
 
 def backtest(
@@ -124,9 +126,9 @@ def backtest(
             skipped[predictor.name] = str(error).splitlines()[0]
     index = None if sequences.index is None else sequences.index[protocol.first : protocol.last][seen]
     center = float(np.nanmean(y[start : protocol.first]))
-    return Backtest(
-        protocol, y[protocol.first : protocol.last][seen], index, center, factor, paths, skipped, protocol.first + np.flatnonzero(seen)
-    )
+    rows = protocol.first + np.flatnonzero(seen)
+    returns = sequences.measure.get(outcome) in ("decimal", "percent")
+    return Backtest(protocol, y[rows], index, center, factor, paths, skipped, rows, returns)
 
 
 def _run(predictor: Predictor, sequences: Sequences, outcome: str, protocol: Protocol, levels: tuple[float, ...], seen: Array) -> Path:

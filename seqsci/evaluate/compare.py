@@ -13,8 +13,13 @@ Array = np.ndarray
 
 
 def losses(test: Backtest, name: str, realized: Array | None = None) -> dict[str, Array]:
-    """Per-row losses of one predictor in percent units: QLIKE, MSE, NLL, and QLIKE against realized variance [percent^2] where given."""
+    """Per-row losses of one predictor: MSE and NLL; of returns in percent units, with QLIKE, and RV-QLIKE where realized variance is given.
+
+    Of returns the variance is what is forecast, so their MSE and QLIKE are those of the variance; else MSE is that of the mean.
+    """
     path = test.paths[name]
+    if not test.returns:
+        return {"MSE": (test.y - path.mean) ** 2, "NLL": -path.log_density}
     variance = path.variance * test.factor**2
     squared = ((test.y - test.center) * test.factor) ** 2
     table = {"QLIKE": qlike(variance, squared), "MSE": squared_error(variance, squared), "NLL": -path.log_density + np.log(test.factor)}
@@ -52,5 +57,5 @@ def _score_row(test: Backtest, name: str, table: dict[str, Array]) -> ScoreRow:
     path = test.paths[name]
     one, five = kupiec(path.below[0.01], 0.01), kupiec(path.below[0.05], 0.05)
     realized = float(table["RV-QLIKE"].mean()) if "RV-QLIKE" in table else float("nan")
-    loss, squared, nll = (float(table[k].mean()) for k in ("QLIKE", "MSE", "NLL"))
+    loss, squared, nll = (float(table[k].mean()) if k in table else float("nan") for k in ("QLIKE", "MSE", "NLL"))
     return ScoreRow(name, loss, squared, nll, realized, one.rate, one.p_value, five.rate, five.p_value, path.seconds)

@@ -129,10 +129,13 @@ def heading(comparison: Comparison) -> list[str]:
 def text(comparison: Comparison) -> str:
     """Plain text, for terminals."""
     realized = not math.isnan(comparison.scores[0].realized_qlike)
-    head = ["model", "QLIKE", "MSE", "NLL", *(["RV-QLIKE"] if realized else []), "below 1%", "p", "below 5%", "p", "seconds"]
+    returns = not math.isnan(comparison.scores[0].qlike)
+    first = ["QLIKE"] if returns else []
+    head = ["model", *first, "MSE", "NLL", *(["RV-QLIKE"] if realized else []), "below 1%", "p", "below 5%", "p", "seconds"]
     rows = [
         [
-            r.model, f"{r.qlike:.4f}", f"{r.mse:.3f}", f"{r.nll:.4f}", *([f"{r.realized_qlike:.4f}"] if realized else []),
+            r.model, *([f"{r.qlike:.4f}"] if returns else []), f"{r.mse:.3f}", f"{r.nll:.4f}",
+            *([f"{r.realized_qlike:.4f}"] if realized else []),
             f"{100 * r.below_1:.2f} %", _p(r.kupiec_1), f"{100 * r.below_5:.2f} %", _p(r.kupiec_5), f"{r.seconds:.1f}",
         ]
         for r in comparison.scores
@@ -145,7 +148,7 @@ def text(comparison: Comparison) -> str:
         [
             *heading(comparison),
             "",
-            "Scores (context; in percent units; p of Kupiec's test of the exceedance rate)",
+            f"Scores (context{'; in percent units' if returns else ''}; p of Kupiec's test of the exceedance rate)",
             _table(head, rows),
             "",
             f"Paired differences: {comparison.ours} minus baseline",

@@ -19,7 +19,7 @@ from seqsci.estimation.result import Fit
 from seqsci.estimation.summary import Estimate
 
 Row = Mapping[str, str]
-VERDICTS = {"we are better": "win", "no significant difference": "tie", "WE ARE WORSE": "loss"}
+VERDICTS = {"we are better": "win", "no significant difference": "tie", "equal to four decimals": "tie", "WE ARE WORSE": "loss"}
 AGAIN = "run `seqsci fit` again, or take a backup"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -172,11 +171,11 @@ class GradientDescent:
         import pytorch_lightning as pl
 
         from seqsci.training.checkpoints import BestEpoch, History
+        from seqsci.training.quiet import quiet
 
         forecaster, data = self.prepare(model, sequences)
         history, best = History(), BestEpoch()
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="pytorch_lightning")
+        with quiet():
             trainer = pl.Trainer(
                 accelerator="cpu",
                 devices=1,
