@@ -171,6 +171,15 @@ def main() -> None:
         print(f"  {key:<24}{figures[key]:>12,.4g}  <= {goal:,}{'' if figures[key] <= goal else '   MISSED'}")
     missed = "" if figures["epochs_per_second"] >= 20 else "   MISSED"
     print(f"  {'epochs_per_second':<24}{figures['epochs_per_second']:>12,.4g}  >= 20{missed}")
+    imports = {
+        "import_lightning_seconds": "import pytorch_lightning",
+        "import_report_seconds": "import matplotlib.figure, jinja2, numba, sympy, scipy.special, pandas",
+    }
+    for key, code in imports.items():
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        figures[key] = time.perf_counter() - begin
+        print(f"  of which in a fresh process: {code}: {figures[key]:.2f} s")
     figures["seconds"] = round(time.perf_counter() - clock, 1)
     print(json.dumps(figures))
 

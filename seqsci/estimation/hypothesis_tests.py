@@ -34,7 +34,7 @@ def likelihood_ratio(restricted: Fit, full: Fit) -> LikelihoodRatio:
     the p-value (Self and Liang 1987, DOI 10.1080/01621459.1987.10478472); several, or one beside others, leave it conservative,
     and the note says so. Raises `ParameterError` where the fits are not nested or not of the same data.
     """
-    from scipy.stats import chi2
+    from scipy.special import chdtrc
 
     small, large = restricted.model, full.model
     if restricted.data_hash != full.data_hash:
@@ -65,7 +65,7 @@ def likelihood_ratio(restricted: Fit, full: Fit) -> LikelihoodRatio:
     table = {p.name: p for p in small.parameters}
     on_bound = tuple(n for n in extra if small.value[n] in table[n].constraint.bounds)
     statistic, q = max(statistic, 0.0), len(extra)
-    p = float(chi2.sf(statistic, q))
+    p = float(chdtrc(q, statistic))
     note = ""
     if on_bound and q == 1:
         p, note = p / 2 if statistic > 0 else 1.0, f"{on_bound[0]} is restricted to a bound: half-half mixture of chi-square 0 and 1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from seqsci.errors import DataError, ParameterError, explain
 from seqsci.estimation.result import Fit
@@ -110,7 +110,7 @@ def ljung_box(series: Array, lags: int, looks_for: str = "autocorrelation") -> R
     """
     r, n = autocorrelation(series, lags), len(series)
     statistic = n * (n + 2) * float(np.sum(r**2 / (n - np.arange(1, lags + 1))))
-    return ResidualTest("Ljung-Box", looks_for, lags, statistic, float(stats.chi2.sf(statistic, lags)))
+    return ResidualTest("Ljung-Box", looks_for, lags, statistic, float(special.chdtrc(lags, statistic)))
 
 
 def arch_lm(series: Array, lags: int) -> ResidualTest:
@@ -135,7 +135,7 @@ def arch_lm(series: Array, lags: int) -> ResidualTest:
     left = target - earlier @ np.linalg.lstsq(earlier, target, rcond=None)[0]
     centred = target - target.mean()
     statistic = target.size * (1.0 - float(left @ left) / float(centred @ centred))
-    return ResidualTest("ARCH-LM", "clusters of large values", lags, statistic, float(stats.chi2.sf(statistic, lags)))
+    return ResidualTest("ARCH-LM", "clusters of large values", lags, statistic, float(special.chdtrc(lags, statistic)))
 
 
 def pit_histogram(below: Array, upto: Array, bins: int) -> Array:

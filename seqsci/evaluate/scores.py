@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import special
 
 from seqsci.errors import DataError, ParameterError, explain
 
@@ -174,7 +174,7 @@ def kupiec(violations: npt.NDArray[np.bool_], level: float) -> KupiecResult:
     rate = x / n
     log_ratio = special.xlogy(x, rate / level) + special.xlogy(n - x, (1.0 - rate) / (1.0 - level))
     statistic = max(0.0, 2.0 * float(log_ratio))
-    return KupiecResult(n, x, rate, level, statistic, float(stats.chi2.sf(statistic, df=1)))
+    return KupiecResult(n, x, rate, level, statistic, float(special.chdtrc(1, statistic)))
 
 
 def newey_west_variance(x: npt.ArrayLike, lags: int) -> float:
@@ -235,4 +235,4 @@ def diebold_mariano(loss_a: npt.ArrayLike, loss_b: npt.ArrayLike, lags: int | No
         statistic = math.copysign(math.inf, mean)
     else:
         statistic = mean / standard_error
-    return DieboldMarianoResult(n, mean, standard_error, statistic, float(2.0 * stats.norm.sf(abs(statistic))))
+    return DieboldMarianoResult(n, mean, standard_error, statistic, float(2.0 * special.ndtr(-abs(statistic))))
