@@ -12,7 +12,6 @@ import seqsci
 from seqsci import Sequences, fit_panel
 from seqsci.domains.finance import models
 from seqsci.errors import ArtefactError, DataError, ParameterError
-from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.standard_errors import ObservedInformation, OuterProduct, Sandwich
 from seqsci.panel import fitting
 from seqsci.panel.job import Job
@@ -20,7 +19,7 @@ from seqsci.panel.units import to_units
 
 GARCH = models.garch_normal()
 TRUTH = GARCH.start_at(mean=0.04, persistence=0.97, memory=0.9, intercept=0.03)
-ONE = MaximumLikelihood(starts=1, profile_bounds=False)
+ONE = fitting.PANEL
 
 
 @pytest.fixture(scope="module")

@@ -271,11 +271,13 @@ class Volatility(Mechanism):
         return {"backcast": parameters["intercept"] / max(1 - share, 1e-3)}
 
     def starting_values(self, outcome: Mapping[str, np.ndarray]) -> Iterator[dict[str, float]]:
-        """A small grid over persistence, memory, rotation and shift, the intercept set to match the sample's size of returns."""
+        """A guess, one with little memory, a small grid; the intercept matches the sample's size of returns."""
         returns = outcome["log_return"]
         center = float(returns.mean())
         size = float(returns.std()) ** self.scale.power
         loss = 0.22 if self.scale.power == 1 else 0.0  # 1 - E|z|: news in sigma units is smaller than sigma on average
-        for p, f, (r, s) in itertools.product((0.99, 0.95), (0.93, 0.86), ((0.0, 0.0), (0.6, 0.0), (0.0, 0.6), (0.4, 0.3))):
+        quick = ((0.5, 0.6, (0.0, 0.0)),)  # a basin of its own where there is little memory
+        grid = list(itertools.product((0.99, 0.95), (0.93, 0.86), ((0.0, 0.0), (0.6, 0.0), (0.0, 0.6), (0.4, 0.3))))
+        for p, f, (r, s) in (*grid[:1], *quick, *grid[1:]):
             inflow = max(size * (1 - p * (f + (1 - f) * (1 - loss))), 1e-12)
             yield {"mean": center, "persistence": p, "memory": f, "rotation": r, "shift": s, "intercept": inflow}

@@ -33,13 +33,14 @@ def collapsed(raw, nll, free, floor, ceiling, count, log_spread):  # type: ignor
     return -nll / count > COLLAPSE - log_spread
 
 
-@njit(_f(OBJECTIVE, _m, _i, _i, _n, _b, _b, _f, _f, *DATA, _i, _v, _b, _v), cache=True, nogil=True, error_model="numpy")
+@njit(_f(OBJECTIVE, _m, _i, _i, _f, _n, _b, _b, _f, _f, *DATA, _i, _v, _b, _v), cache=True, nogil=True, error_model="numpy")
 def solve(  # type: ignore[no-untyped-def]
-    objective, points, forced, starts, free, floor, ceiling, count, log_spread,
+    objective, points, forced, starts, far, free, floor, ceiling, count, log_spread,
     X, observed, weight, reset, Q, S0, given, limit, raw, pinned, report,
 ):  # fmt: skip
     """Climb from the ``starts`` best of the points (the first ``forced`` always), keep the best, pin what sits at a bound.
 
+    far: a point after the first is not climbed where it starts more than that many nats below the best found so far.
     floor, ceiling: per parameter, whether its set has a finite bound there. Fills raw and pinned; report: evaluations, converged,
     collapsed. Returns the negative log-likelihood.
     """
@@ -48,19 +49,19 @@ def solve(  # type: ignore[no-untyped-def]
     natural, slope, trial, told = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(3)
     order = np.arange(s)
     report[0] = 0.0
-    if s > starts:
-        value = np.zeros(s)
-        for j in range(s):
-            if j < forced:
-                value[j] = -math.inf
-                continue
+    value = np.full(s, -math.inf)
+    if s > starts or far < math.inf:
+        for j in range(1 if s <= starts else forced, s):
             value[j] = objective(points[j], X, observed, weight, reset, Q, S0, given, g, nothing, rows, natural, slope)
             if not math.isfinite(value[j]):
                 value[j] = math.inf
             report[0] += 1
-        order = np.argsort(value, kind="mergesort")
+        if s > starts:
+            order = np.argsort(value, kind="mergesort")
     best, best_bad, converged = math.inf, True, 0.0
     for m in range(min(s, max(starts, 1))):
+        if value[order[m]] - best > far:
+            continue
         for i in range(n):
             trial[i] = points[order[m], i]
         nll = maximise(objective, trial, free, X, observed, weight, reset, Q, S0, given, limit, told)
@@ -103,16 +104,17 @@ def solve(  # type: ignore[no-untyped-def]
     return best
 
 
-@njit(types.void(OBJECTIVE, _v, _n, _b, *DATA, _m, _m), cache=True, nogil=True, error_model="numpy")
-def differenced(objective, raw, free, rough, X, observed, weight, reset, Q, S0, given, outer, hessian):  # type: ignore[no-untyped-def]
+@njit(types.void(OBJECTIVE, _v, _n, _b, *DATA, _m, _m, _v, _v), cache=True, nogil=True, error_model="numpy")
+def differenced(objective, raw, free, rough, X, observed, weight, reset, Q, S0, given, outer, hessian, here, slope_here):  # type: ignore[no-untyped-def]
     """Sum of outer products and symmetric differences of the exact score, on the raw scale, for the free parameters.
 
-    The step is SMOOTH_STEP outer-product standard errors (of each parameter by itself), or KINK_STEP of the joint ones where ``rough``.
+    here, slope_here: filled with the natural values and their derivatives by raw. The step is SMOOTH_STEP outer-product standard errors
+    (of each parameter by itself), or KINK_STEP of the joint ones where ``rough``.
     """
     n, k = len(raw), len(free)
     g, full, nothing, rows = np.zeros(n), np.zeros((n, n)), np.zeros((0, 0)), np.zeros((0, n))
     natural, slope, trial = np.zeros(n), np.zeros(n), np.zeros(n)
-    objective(raw, X, observed, weight, reset, Q, S0, given, g, full, rows, natural, slope)
+    objective(raw, X, observed, weight, reset, Q, S0, given, g, full, rows, here, slope_here)
     for a in range(k):
         for b in range(k):
             outer[a, b] = full[free[a], free[b]]

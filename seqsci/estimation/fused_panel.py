@@ -15,14 +15,14 @@ _v, _m, _b, _i, _n = types.float64[::1], types.float64[:, ::1], types.uint8[::1]
 
 @njit(
     types.void(
-        OBJECTIVE, types.float64[:, :, ::1], _i, _i, _n, _b, _b, _v, _v, _b, types.boolean, _n, _n, *DATA, _i,
-        _m, types.uint8[:, ::1], _m, _v, types.float64[:, :, ::1], types.float64[:, :, ::1],
+        OBJECTIVE, types.float64[:, :, ::1], _i, _i, types.float64, _n, _b, _b, _v, _v, _b, types.boolean, _n, _n, *DATA, _i,
+        _m, types.uint8[:, ::1], _m, _v, types.float64[:, :, ::1], types.float64[:, :, ::1], _m, _m,
     ),
     cache=True, nogil=True, error_model="numpy",
 )  # fmt: skip
 def solve_many(  # type: ignore[no-untyped-def]
-    objective, points, forced, starts, free, floor, ceiling, count, log_spread, rough, newton, offsets, places,
-    X, observed, weight, reset, Q, S0, given, limit, raw, pinned, report, nll, outer, hessian,
+    objective, points, forced, starts, far, free, floor, ceiling, count, log_spread, rough, newton, offsets, places,
+    X, observed, weight, reset, Q, S0, given, limit, raw, pinned, report, nll, outer, hessian, natural, slope,
 ):  # fmt: skip
     """`solve` and `differenced` for fit after fit: rows offsets[u]..offsets[u + 1] of the data, places[u]..places[u + 1] of Q and S0.
 
@@ -34,7 +34,7 @@ def solve_many(  # type: ignore[no-untyped-def]
         x, o, w, r = X[a:b], observed[a:b], weight[a:b], reset[a:b]
         q, s0 = Q[places[u] : places[u + 1]], S0[places[u] : places[u + 1]]
         nll[u] = solve(
-            objective, points[u], forced, starts, free, floor, ceiling, count[u], log_spread[u],
+            objective, points[u], forced, starts, far, free, floor, ceiling, count[u], log_spread[u],
             x, o, w, r, q, s0, given, limit, raw[u], pinned[u], report[u],
         )  # fmt: skip
         if report[u, 1] == 0.0 or report[u, 2] == 1.0 or not math.isfinite(nll[u]):
@@ -44,18 +44,16 @@ def solve_many(  # type: ignore[no-untyped-def]
             if pinned[u, free[i]] == 0:
                 place[m], moving[m], kinks[m] = i, free[i], rough[i]
                 m += 1
-        if m == 0:
-            continue
         small, bent = np.zeros((m, m)), np.zeros((m, m))
         if newton:
             n = len(raw[u])
-            full, g, rows, natural, slope = np.zeros((n, n)), np.zeros(n), np.zeros((0, n)), np.zeros(n), np.zeros(n)
-            objective(raw[u], x, o, w, r, q, s0, given, g, full, rows, natural, slope)
+            full, g, rows = np.zeros((n, n)), np.zeros(n), np.zeros((0, n))
+            objective(raw[u], x, o, w, r, q, s0, given, g, full, rows, natural[u], slope[u])
             for i in range(m):
                 for j in range(m):
                     small[i, j] = full[moving[i], moving[j]]
         else:
-            differenced(objective, raw[u], moving[:m].copy(), kinks[:m].copy(), x, o, w, r, q, s0, given, small, bent)
+            differenced(objective, raw[u], moving[:m].copy(), kinks[:m].copy(), x, o, w, r, q, s0, given, small, bent, natural[u], slope[u])
         for i in range(m):
             for j in range(m):
                 outer[u, place[i], place[j]] = small[i, j]

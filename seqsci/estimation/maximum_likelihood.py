@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 
@@ -22,8 +23,9 @@ class MaximumLikelihood:
     """Maximise the log-likelihood over the model's free parameters on their raw scale.
 
     Attributes:
-        starts: number of starting points that are climbed: 1 takes the first of the model's grid, more take the best of it;
-            with `warm` the model's own values come first.
+        starts: number of starting points that are climbed: the first two of the model's grid (they lie in different basins), then the
+            best of the rest; with `warm` the model's own values come first.
+        far: a starting point after the first is climbed only where it is within that many nats of the best found so far.
         covariance: how standard errors are made; the default is robust to a wrong density.
         warm: climb from the model's own values as well (rolling refits).
         evaluations: most evaluations of the likelihood per start.
@@ -34,12 +36,13 @@ class MaximumLikelihood:
     Raises `DataError` for data that cannot identify the model and `ConvergenceError`, with numbered advice, where no start converges.
     """
 
-    starts: int = 3
+    starts: int = 4
     covariance: Covariance = field(default_factory=Sandwich)
     warm: bool = False
     evaluations: int = 1000
     min_rows: int = 50
     profile_bounds: bool = True
+    far: float = math.inf
 
     def fit(self, model: Model, sequences: Sequences) -> Fit:
         """Return the frozen `Fit`; the model is not changed."""
@@ -50,7 +53,7 @@ class MaximumLikelihood:
         scaled = sequences if factor == 1.0 else sequences.scaled(outcome, factor)
         working = model if factor == 1.0 else rescale(model, factor)
         search = Search(working, scaled, self.evaluations)
-        found = search.solve(self.starts, self.warm)
+        found = search.solve(self.starts, self.warm, self.far)
         raw, nll = found.raw, found.nll
         if found.converged and found.collapsed:
             raise ConvergenceError(_collapse(working, sequences.column(outcome)))

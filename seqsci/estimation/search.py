@@ -17,6 +17,8 @@ from seqsci.sequences import Sequences
 Array = np.ndarray
 WORKING_SCALE = {"decimal": 100.0}
 """Factor by which an outcome is multiplied during estimation, by its stated unit; estimates are reported in the stated unit."""
+FORCED = 2
+"""Starting points of a mechanism that are always climbed, as many as are asked for: its best guess, and one in another basin."""
 NEAR = 4.0
 """A parameter within this many standard errors of a bound gets its interval from the profile likelihood: Wald's is skew there."""
 
@@ -80,15 +82,15 @@ class Search:
         unique = list({tuple(t[n] for n in self.names): None for t in tables})[:most]
         return [np.array([p.constraint.inverse(v) for p, v in zip(self.parameters, u, strict=True)]) for u in unique]
 
-    def solve(self, starts: int, warm: bool) -> Solution:
+    def solve(self, starts: int, warm: bool, far: float = np.inf) -> Solution:
         """Climb from the most promising points (the model's own values first, where ``warm``), pin what sits at a bound."""
         from seqsci.estimation.fused import solve
 
-        points = np.array(self.points(warm, 1 if starts <= 1 else None))
+        points = np.array(self.points(warm, starts if starts <= FORCED + warm else None))
         raw, pinned, report = np.zeros(len(self.names)), np.zeros(len(self.names), np.uint8), np.zeros(3)
         compiled: Any = solve
         nll = compiled(
-            self.kernel.objective_function, points, int(warm), starts, self.free, *self.ends, self._count, self._log_spread,
+            self.kernel.objective_function, points, FORCED + int(warm), starts, far, self.free, *self.ends, self._count, self._log_spread,
             *self.data.arguments, self.limit, raw, pinned, report,
         )  # fmt: skip
         self.evaluations += int(report[0])
@@ -149,8 +151,9 @@ class Search:
             return outer, np.asarray(full[np.ix_(free, free)] * np.outer(slope, slope))
         compiled: Any = differenced
         outer, hessian = np.zeros((len(free), len(free))), np.zeros((len(free), len(free)))
-        compiled(self.kernel.objective_function, raw, free, rough, *self.data.arguments, outer, hessian)
+        compiled(self.kernel.objective_function, raw, free, rough, *self.data.arguments, outer, hessian, self._natural, self.slope)
         self.evaluations += 1 + 2 * len(free)
+        self._last = (b"", False, np.inf)  # the natural values are those of this point now
         return outer, hessian
 
 

@@ -23,7 +23,7 @@ from seqsci.panel.units import Units, to_units
 
 Chunk = Future[Rows]
 CHUNK = 64
-PANEL = MaximumLikelihood(starts=1, profile_bounds=False)
+PANEL = MaximumLikelihood(starts=2, profile_bounds=False, far=30.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ def fit_panel(
         by: column that names the fits.
         within: column that names the sequences which share one fit (the cards of a user).
         unit: of the outcome; read from ``frame.attrs["unit"]`` where absent.
-        estimator: `MaximumLikelihood`; the default climbs from one starting point and gives Wald errors.
+        estimator: `MaximumLikelihood`; the default climbs from two basins where the data leave them open; Wald errors.
         threads: default: one a core.
         store: Parquet file that keeps finished rows; a later call with the same data goes on where this one stopped.
 

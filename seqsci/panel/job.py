@@ -13,7 +13,7 @@ import numpy as np
 from seqsci.errors import SeqsciError
 from seqsci.estimation.curvature import gauss_newton_information
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
-from seqsci.estimation.search import WORKING_SCALE, rescale
+from seqsci.estimation.search import FORCED, WORKING_SCALE, rescale
 from seqsci.kernel import Packed
 from seqsci.model import Model
 from seqsci.panel.units import Units
@@ -106,14 +106,14 @@ class Job:
         u, n, k = len(positions), len(names), len(free)
         count, spread = _sizes(packed.X[:, -1], packed.observed, offsets)
         raw, report, nll = np.zeros((u, n)), np.zeros((u, 3)), np.zeros(u)
+        natural, slope = np.zeros((u, n)), np.zeros((u, n))
         pinned, outer, hessian = np.zeros((u, n), np.uint8), np.zeros((u, k, k)), np.zeros((u, k, k))
         compiled: Callable[..., None] = solve_many
         compiled(
-            kernel.objective_function, points, int(self.estimator.warm), self.estimator.starts, free, *ends, count, spread, rough, newton,
-            offsets, places, *packed.arguments, self.estimator.evaluations, raw, pinned, report, nll, outer, hessian,
+            kernel.objective_function, points, FORCED + int(self.estimator.warm), self.estimator.starts, self.estimator.far, free, *ends,
+            count, spread, rough, newton,
+            offsets, places, *packed.arguments, self.estimator.evaluations, raw, pinned, report, nll, outer, hessian, natural, slope,
         )  # fmt: skip
-        natural = np.column_stack([_column(p.constraint.forward, raw[:, i]) for i, p in enumerate(parameters)])
-        slope = np.exp(np.column_stack([_column(p.constraint.log_jacobian, raw[:, i]) for i, p in enumerate(parameters)]))
         if newton:
             for j in map(int, np.flatnonzero((report[:, 1] == 1) & (report[:, 2] == 0))):
                 one = _part(packed, offsets[j : j + 2], places[j : j + 2])
@@ -169,7 +169,7 @@ class Job:
     def _points(self, y: Array, names: list[str], outcome: str) -> list[list[float]]:
         """Distinct starting points on the raw scale, as `Search.points` has them; the inverse of a value is looked up where it recurs."""
         base, fixed = self.working.value, self.working.fixed
-        most = 1 if self.estimator.starts <= 1 else None
+        most = self.estimator.starts if self.estimator.starts <= FORCED + self.estimator.warm else None
         grid = itertools.islice(self.working.mechanism.starting_values({outcome: y}), most)
         tables = [base] if self.estimator.warm else []
         tables += [{**base, **{n: v for n, v in g.items() if n not in fixed}} for g in grid]
@@ -213,8 +213,3 @@ def _part(packed: Packed, rows: Array, places: Array) -> Packed:
     cut, mine = slice(int(rows[0]), int(rows[1])), slice(int(places[0]), int(places[1]))
     flags = (packed.observed[cut], packed.weight[cut], packed.reset[cut])
     return Packed(packed.X[cut], *flags, packed.Q[mine], packed.S0[mine], packed.given)
-
-
-def _column(function: Callable[[Any], Any], values: Array) -> Array:
-    with np.errstate(all="ignore"):
-        return np.broadcast_to(np.asarray(function(values), float), values.shape)

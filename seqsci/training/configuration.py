@@ -35,7 +35,7 @@ def _unknown(section: Section, known: tuple[str, ...]) -> None:
 
 def _likelihood(section: Section) -> MaximumLikelihood:
     _unknown(section, ("starts", "evaluations"))
-    return MaximumLikelihood(starts=section.integer("starts", 3, least=1), evaluations=section.integer("evaluations", 1000, least=1))
+    return MaximumLikelihood(starts=section.integer("starts", 4, least=1), evaluations=section.integer("evaluations", 1000, least=1))
 
 
 def _gradient(section: Section, faults: list[str]) -> GradientDescent:
