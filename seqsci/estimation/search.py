@@ -84,13 +84,14 @@ class Search:
 
     def solve(self, starts: int, warm: bool, far: float = np.inf) -> Solution:
         """Climb from the most promising points (the model's own values first, where ``warm``), pin what sits at a bound."""
+        objective = self.kernel.objective_function  # first: it says what to install where numba is absent
         from seqsci.estimation.fused import solve
 
         points = np.array(self.points(warm, starts if starts <= FORCED + warm else None))
         raw, pinned, report = np.zeros(len(self.names)), np.zeros(len(self.names), np.uint8), np.zeros(3)
         compiled: Any = solve
         nll = compiled(
-            self.kernel.objective_function, points, FORCED + int(warm), starts, far, self.free, *self.ends, self._count, self._log_spread,
+            objective, points, FORCED + int(warm), starts, far, self.free, *self.ends, self._count, self._log_spread,
             *self.data.arguments, self.limit, raw, pinned, report,
         )  # fmt: skip
         self.evaluations += int(report[0])

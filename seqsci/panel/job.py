@@ -45,10 +45,9 @@ class Job:
 
     def compile(self) -> None:
         """Load the compiled functions once, before threads ask for them."""
-        import seqsci.estimation.fused_panel  # noqa: F401
-
         for gaps in {bool(np.isnan(self.units.outcome).any()), False}:
             _ = self.working.kernel(gaps).objective_function
+        import seqsci.estimation.fused_panel  # noqa: F401
 
     def run(self, positions: list[int]) -> Rows:
         """Fit some units; every one yields a row."""
