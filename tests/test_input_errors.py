@@ -269,7 +269,7 @@ def test_empty_sections_are_defaults(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("domain: finance\ndata:\nestimator:\ncomparison:\n  refit:\n")
     study = seqsci.load(str(path), {"data.series": "sp500", "comparison.test_share": "0.25"})
-    assert (study.refit, study.test_share, study.estimator.starts) == (60, 0.25, 3)
+    assert (study.refit, study.test_share, study.estimator.starts) == (60, 0.25, 4)
 
 
 @pytest.mark.parametrize("option", [("--comparison.refit", "abc"), ("--comparison.refit", "0"), ("--comparison.test_share", "1.5")])
