@@ -270,15 +270,15 @@ def difference_figure(score: str, names: Sequence[str], means: Array, lows: Arra
 
 def training_figure(epochs: Array, training: Array, validation: Array) -> Captioned:
     """Losses over the epochs of a gradient training."""
-    drawn, axis = panel("epoch", "loss")
-    trace_line(axis, epochs, training, SOFT, 1.4)
-    trace_line(axis, epochs, validation, ACCENT, 1.4)
+    drawn, axis = panel("epoch", "loss minus first epoch's")
+    trace_line(axis, epochs, training - training[0], SOFT, 1.4)
+    trace_line(axis, epochs, validation - validation[0], ACCENT, 1.4)
     if np.isnan(validation).all():
         return Captioned("Training", drawn, f"Training loss over {len(epochs)} epochs; no validation loss was recorded.")
     best = int(np.nanargmin(validation))
     least = f"The validation loss is least at epoch {epochs[best]:g} ({validation[best]:.4g})."
     see = "See whether red turns up while grey still falls: from there on the model learns its training rows by heart."
-    return Captioned("Training", drawn, f"Training loss (grey) and validation loss (red). {least} {see}")
+    return Captioned("Training", drawn, f"Training loss (grey) and validation loss (red), each minus its first. {least} {see}")
 
 
 def svg(captioned: Captioned) -> str:

@@ -59,12 +59,15 @@ def write_text(path: Path, text: str) -> None:
         raise ArtefactError(explain(f"cannot write {path}", error.strerror, "a folder that can be written", fix)) from error
 
 
-def write_config(folder: Path, config: Mapping[str, Any]) -> None:
-    """Write config.yaml and command.json: what was asked for, before anything is computed."""
+def write_config(folder: Path, config: Mapping[str, Any], seed: int | None = None, data: str | None = None) -> None:
+    """Write config.yaml and command.json: what was asked for, before anything is computed; a relative path of data is made absolute."""
     import yaml
 
-    write_text(folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
-    write_text(folder / "command.json", json.dumps(made_by(), indent=1))
+    table = dict(config)
+    if isinstance(table.get("data"), dict) and table["data"].get("path"):
+        table["data"] = {**table["data"], "path": str(Path(table["data"]["path"]).absolute())}
+    write_text(folder / "config.yaml", yaml.safe_dump(table, sort_keys=False))
+    write_text(folder / "command.json", json.dumps(made_by(seed) | {"data_hash": data}, indent=1))
 
 
 def made_by(seed: int | None = None) -> dict[str, Any]:
@@ -110,8 +113,17 @@ def write_fit(folder: Path, fit: Fit, weights: Mapping[str, Array] | None = None
     _write(
         folder / "states.csv",
         ["ds", fit.outcome, *names],
-        ([str(i)[:10], y, *row] for i, y, row in zip(index, outcome, table, strict=True)),
+        ([i, y, *row] for i, y, row in zip(_labels(index), outcome, table, strict=True)),
     )
+
+
+def _labels(index: Array) -> list[str]:
+    """Dates without a time where all are midnights, with it otherwise; other labels as they are."""
+    if index.dtype.kind != "M":
+        return [str(i) for i in index]
+    days = index.astype("datetime64[D]")
+    whole = bool((days == index)[~np.isnat(index)].all())
+    return [str(i) for i in (days if whole else index)]
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Array]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -95,6 +96,17 @@ class Sequences:
 
     def __len__(self) -> int:
         return len(next(iter(self.outcome.values())))
+
+    @property
+    def fingerprint(self) -> str:
+        """Short hash of everything that a likelihood sees."""
+        digest = hashlib.sha256()
+        for name, values in sorted({**self.known, **self.outcome}.items()):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(values).tobytes())
+        for flags in (self.observed, self.weight, self.reset):
+            digest.update(np.ascontiguousarray(flags).tobytes())
+        return digest.hexdigest()[:16]
 
     @property
     def starts(self) -> Array:

@@ -256,6 +256,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bits(config: Path, tmp_path: 
     reached = int(torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["epoch"]) + 1
     epochs = f"--trainer.max_epochs={reached + 25}"
     subprocess.run(command("--resume", str(folder), epochs), check=True, capture_output=True)
+    assert yaml.safe_load((folder / "config.yaml").read_text())["trainer"] == {"max_epochs": 100000}  # what it was begun with
     subprocess.run(command("--config", str(config), "--out", str(tmp_path / "whole"), epochs), check=True, capture_output=True)
     whole = tmp_path / "whole" / "driven-001"
     a, b = read_tensors(folder / "model.safetensors"), read_tensors(whole / "model.safetensors")
@@ -288,6 +289,46 @@ def test_a_checkpoint_that_is_cut_short_or_absent_is_named(config: Path, tmp_pat
         cli.main(["fit", "--resume", str(folder)])
     text = capsys.readouterr().err
     assert stop.value.code == 1 and "last.ckpt cannot be read" in text
+
+
+def test_a_resume_keeps_the_configuration_and_the_data(config: Path, tmp_path: Path, capsys) -> None:
+    cli.main(["fit", "--no-compare", "--no-report", "--config", str(config), "--out", str(tmp_path), "--trainer.max_epochs=11"])
+    run = tmp_path / "driven-001"
+    assert yaml.safe_load((run / "config.yaml").read_text())["trainer"] == {"max_epochs": 11}
+    capsys.readouterr()
+    for words, says in (
+        ([], "the training is finished"),
+        (["--estimator.learning_rate=9"], "keeps its configuration"),
+        (["--model", "gjr_t"], "keeps its configuration"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["fit", "--resume", str(run), *words])
+        assert stop.value.code == 1 and says in capsys.readouterr().err
+    before = read_tensors(run / "model.safetensors")
+    (run / "model.json").unlink()
+    (run / "model.safetensors").unlink()
+    (run / "checkpoints" / "last.ckpt").rename(run / "checkpoints" / "kept.ckpt")
+    keep = torch.load(run / "checkpoints" / "kept.ckpt", weights_only=True)
+    assert int(keep["epoch"]) == 9
+    torch.save(keep, run / "checkpoints" / "last.ckpt")
+    cli.main(["fit", "--resume", str(run), "--no-compare", "--no-report"])  # bare: the run knows how it was trained
+    after = read_tensors(run / "model.safetensors")
+    assert all(np.array_equal(before[n], after[n]) for n in before)
+    capsys.readouterr()
+    data = tmp_path / "data.csv"
+    data.write_text(data.read_text() + "2003-01-01,0.5\n")
+    (run / "model.json").unlink()
+    with pytest.raises(SystemExit):
+        cli.main(["fit", "--resume", str(run)])
+    assert "have changed since it began" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--trainer.devices=2", "--trainer.precision=bf16-true", "--trainer.fast_dev_run=true"])
+def test_what_a_run_does_not_do_is_refused(config: Path, tmp_path: Path, capsys, option: str) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["fit", "--config", str(config), "--out", str(tmp_path / "runs"), option])
+    text = capsys.readouterr().err
+    assert stop.value.code == 1 and "cannot be used like this" in text
 
 
 def test_a_checkpoint_of_another_model_is_refused_in_a_few_lines(config: Path, tmp_path: Path, capsys) -> None:

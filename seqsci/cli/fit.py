@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,19 +66,19 @@ def run(arguments: argparse.Namespace) -> None:
     from seqsci.training.gradient import GradientDescent
 
     study = load(_config(arguments), _overrides(arguments, training))
-    if not isinstance(study.estimator, GradientDescent) and any(o.startswith("--trainer.") for o in training):
-        got = training[0]
-        raise ConfigError(explain("trainer options without training", got, "an estimator GradientDescent", "choose another configuration"))
+    study = _with_trainer(study, training)
+    sequences = study.sequences()
     folder = rundir.fresh(arguments.out, study.name)
     kept = False
     try:
-        rundir.write_config(folder, study.config)
+        seed = study.estimator.seed if isinstance(study.estimator, GradientDescent) else None
+        rundir.write_config(folder, study.config, seed, sequences.fingerprint)
         if isinstance(study.estimator, GradientDescent):
             from seqsci.cli.training import train
 
-            fitted = train(study, folder, training)
+            fitted = train(study, folder)
         else:
-            fitted = study.estimator.fit(study.model, study.sequences())
+            fitted = study.estimator.fit(study.model, sequences)
             rundir.write_fit(folder, fitted)
         kept = True
     finally:
@@ -147,14 +148,41 @@ def _remove_if_bare(folder: Path) -> None:
         folder.rmdir()
 
 
+def _with_trainer(study: Study, training: Sequence[str]) -> Study:
+    """The study with the trainer's options in its configuration, so that a run knows how it was trained and can go on alike."""
+    import yaml
+
+    from seqsci.training.gradient import GradientDescent
+
+    table = dict(study.config.get("trainer") or {})
+    for option in training:
+        key, _, value = option.removeprefix("--").partition("=")
+        if key.startswith("trainer."):
+            table[key.removeprefix("trainer.")] = yaml.safe_load(value)
+    if not isinstance(study.estimator, GradientDescent):
+        if table:
+            got = ", ".join(table)
+            raise ConfigError(explain("a trainer section without training", got, "an estimator GradientDescent", "remove trainer:"))
+        return study
+    epochs = table.get("max_epochs")
+    estimator = replace(study.estimator, epochs=epochs) if isinstance(epochs, int) and epochs > 0 else study.estimator
+    return replace(study, config={**study.config, "trainer": table} if table else study.config, estimator=estimator)
+
+
 def _resume(arguments: argparse.Namespace, training: Sequence[str]) -> None:
     clock = time.perf_counter()
+    given = [f"--{k}" for k in ("config", "data", *OVERRIDES) if getattr(arguments, k) is not None]
+    given += [o.split("=")[0] for o in training if not o.startswith("--trainer.")]
+    if given:
+        raise ConfigError(
+            explain("a resumed run keeps its configuration", ", ".join(given), "--trainer.* only", "remove them, or start a new run")
+        )
     from seqsci.cli.training import resumed, train
     from seqsci.study import load
 
     folder = resumed(arguments.resume)
-    study = load(str(folder / "config.yaml"))
-    fitted = train(study, folder, training, resume=True)
+    study = _with_trainer(load(str(folder / "config.yaml")), training)
+    fitted = train(study, folder, resume=True)
     finish(study, fitted, folder, arguments, clock)
 
 

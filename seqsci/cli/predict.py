@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from seqsci.sequences import Sequences
 
 HELP = "forecast from a run, after taking in new rows"
+READING = ("kind", "unit", "column", "date_column", "id_column", "unique_id")
+"""How a data file is read, where it differs from the run's own."""
 SAME, MOST = 0.05, 0.5
 """Rows of a data file are those that were fitted where they differ by less than SAME standard deviations, in at least MOST of them."""
 LARGEST = 20_000_000
@@ -29,6 +31,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="folder of a run, or its model.json")
     parser.add_argument("--horizon", metavar="H", type=int, required=True, help="number of steps")
     parser.add_argument("--data.path", metavar="FILE", help="rows after the last fitted one are taken in, read as the run read its data")
+    for key in READING:
+        parser.add_argument(f"--data.{key}", metavar=key.upper(), help=f"data.{key} of the file, where it differs from the run's")
     parser.add_argument("--future", metavar="FILE", help="CSV of H rows: future values of known columns, and ds where dates are wanted")
     parser.add_argument("--out", metavar="FILE", help="CSV to write (default: print it)")
     parser.add_argument("--level", metavar="P", type=float, default=0.95, help="probability between low and high (default: .95)")
@@ -47,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise DataError(explain(f"{arguments.run}: a forecast continues one series", got, "one unit", "fit the series by itself"))
     path = getattr(arguments, "data.path")
     if path is not None:
-        fit = take_in(fit, folder, path)
+        fit = take_in(fit, folder, path, {k: getattr(arguments, f"data.{k}") for k in READING})
     known, dates = future(fit, arguments.horizon, arguments.future, drive_of(folder, fit))
     forecast = fit.predict(arguments.horizon, arguments.draws, arguments.seed, known or None)
     _write(table(forecast, dates or following(fit, arguments.horizon), arguments.level), arguments.out)
@@ -70,7 +74,7 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ConfigError(explain("the forecast cannot be made as asked", got, expected, "seqsci predict --help"))
 
 
-def take_in(fit: Fit, folder: Path, path: str) -> Fit:
+def take_in(fit: Fit, folder: Path, path: str, reading: Mapping[str, str | None] | None = None) -> Fit:
     """The fit with the rows of a file that come after its last row; raises `DataError` for another series, unit or kind of dates."""
     import numpy as np
 
@@ -78,7 +82,10 @@ def take_in(fit: Fit, folder: Path, path: str) -> Fit:
     from seqsci.study import load
     from seqsci.training.gradient import feed
 
-    study = load(config_of(folder), {"data.path": path})
+    if not Path(path).is_file():
+        raise DataError(explain("no such data file", path, "a CSV or Parquet file", "check the path"))
+    given = {f"data.{k}": v for k, v in (reading or {}).items() if v is not None}
+    study = load(config_of(folder), {"data.path": path, **given})
     new, old = feed(drive_of(folder, fit), study.sequences()), fit.sequences
     unit = new.measure.get(fit.outcome, "1")
     if unit != fit.unit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -37,7 +37,7 @@ class TrainingCLI(LightningCLI):
     Closed: abbreviations, long errors, errors without a hint, arguments typed as modules, log noise.
     """
 
-    def __init__(self, study: Study, options: Sequence[str], callbacks: list[pl.Callback], folder: Path) -> None:
+    def __init__(self, study: Study, callbacks: list[pl.Callback], folder: Path) -> None:
         self.study, self.extra, self.folder = study, callbacks, folder
         given = dict(study.config.get("trainer") or {})
         super().__init__(
@@ -47,7 +47,7 @@ class TrainingCLI(LightningCLI):
             seed_everything_default=_estimator(study).seed,
             run=False,
             parser_kwargs={"allow_abbrev": False, "exit_on_error": False},
-            args=[*(f"--trainer.{k}={_yaml(v)}" for k, v in given.items()), *options],
+            args=[f"--trainer.{k}={_yaml(v)}" for k, v in given.items()],
         )
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -87,12 +87,39 @@ class TrainingCLI(LightningCLI):
             "limit_val_batches": 1.0 if self.datamodule.validates else 0,
         }
         chosen = {**self.config_init["trainer"], **fixed}
+        _check_trainer(chosen)
         chosen["callbacks"] = [*(chosen.get("callbacks") or []), *self.extra]
         chosen["plugins"] = [*(chosen.get("plugins") or []), AtomicCheckpoint()]
         try:
             self.trainer = pl.Trainer(**chosen)
         except Exception as error:
             raise ConfigError(_short(error)) from error
+
+
+def _check_trainer(chosen: Mapping[str, Any]) -> None:
+    """Refuse what a run does not do: several processes, and low precision outside of the drive."""
+    faults = []
+    if chosen.get("devices") not in (1, "1", "auto", [0]) or chosen.get("num_nodes", 1) != 1:
+        faults.append((f"devices {chosen.get('devices')}, nodes {chosen.get('num_nodes', 1)}", "one process (devices 1)"))
+    if str(chosen.get("precision")) not in ("None", "32", "32-true", "64", "64-true", "bf16-mixed", "16-mixed"):
+        faults.append((f"precision {chosen.get('precision')}", "32-true, 64-true, bf16-mixed or 16-mixed: the cell runs in float64"))
+    if chosen.get("fast_dev_run"):
+        faults.append(("fast_dev_run", "max_epochs 1 for a trial"))
+    if faults:
+        got, expected = ("; ".join(column) for column in zip(*faults, strict=True))
+        raise ConfigError(explain("the trainer cannot be used like this", got, expected, "seqsci fit --help-all"))
+
+
+def _check_data(study: Study, folder: Path) -> None:
+    """Refuse to go on with other data than the run began with."""
+    import json
+
+    path = folder / "command.json"
+    before = json.loads(path.read_text()).get("data_hash") if path.is_file() else None
+    now = study.sequences().fingerprint
+    if before is not None and before != now:
+        fix = "restore the data file, or start a new run"
+        raise ArtefactError(explain(f"the data of {folder} have changed since it began", f"hash {now}", f"hash {before}", fix))
 
 
 def _estimator(study: Study) -> GradientDescent:
@@ -140,7 +167,7 @@ class _Stopped(pl.Callback):
         self.cause = exception
 
 
-def train(study: Study, folder: Path, options: Sequence[str], resume: bool = False) -> Fit:
+def train(study: Study, folder: Path, resume: bool = False) -> Fit:
     """Train the study's drive and model, conclude by maximum likelihood, write the run; resumable from its last checkpoint."""
     estimator = _estimator(study)
     history = History(lambda rows: rundir.write_history(folder, rows), EVERY)
@@ -148,12 +175,13 @@ def train(study: Study, folder: Path, options: Sequence[str], resume: bool = Fal
     target = folder / "checkpoints"
     keep = ModelCheckpoint(target, "last", every_n_epochs=EVERY, save_on_train_epoch_end=True, enable_version_counter=False)
     callbacks = [history, best, RandomState(), stopped, _Start(time.perf_counter()), keep]
-    trainer_options = [o for o in options if not o.startswith("--estimator.")]
+    if resume:
+        _check_data(study, folder)
     with quiet():
-        cli = TrainingCLI(study, trainer_options, callbacks, folder)
+        cli = TrainingCLI(study, callbacks, folder)
         last = folder / "checkpoints" / "last.ckpt"
         if resume:
-            _check_epochs(cli.trainer, last)
+            _check_epochs(cli.trainer, last, _finished(folder))
         print(f"seqsci: to go on after an interruption: seqsci fit --resume {folder}", file=sys.stderr, flush=True)
         try:
             cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=str(last) if resume else None, weights_only=True if resume else None)
@@ -169,7 +197,16 @@ def train(study: Study, folder: Path, options: Sequence[str], resume: bool = Fal
             raise ArtefactError(explain(f"{last} comes from another model", got, expected, "restore config.yaml, or fit again")) from error
         if stopped.cause is not None:
             _interrupted(stopped, folder, last)
-    trained = estimator.conclude(study.model, study.sequences(), cli.model, history, best)
+    best.put_back(cli.model)
+    try:
+        return _conclude(study, estimator, cli.model, history, best, folder)
+    except (KeyboardInterrupt, SystemExit) as error:
+        print(f"\nseqsci: interrupted; go on with: seqsci fit --resume {folder}", file=sys.stderr, flush=True)
+        raise SystemExit(130 if isinstance(error, KeyboardInterrupt) else 143) from None
+
+
+def _conclude(study: Study, estimator: GradientDescent, module: Forecaster, history: History, best: BestEpoch, folder: Path) -> Fit:
+    trained = estimator.conclude(study.model, study.sequences(), module, history, best)
     weights = {} if trained.drive is None else {n: v.detach().numpy() for n, v in trained.drive.state_dict().items()}
     rundir.write_history(folder, trained.history)
     rundir.write_fit(folder, trained.fit, weights, estimator.seed)
@@ -200,7 +237,13 @@ def resumed(run: str) -> Path:
     return folder
 
 
-def _check_epochs(trainer: pl.Trainer, last: Path) -> None:
+def _finished(folder: Path) -> int:
+    """Epochs of a run that was concluded; 0 of one that was not."""
+    metrics = folder / "metrics.csv"
+    return len(metrics.read_text().splitlines()) - 1 if (folder / "model.json").is_file() and metrics.is_file() else 0
+
+
+def _check_epochs(trainer: pl.Trainer, last: Path, finished: int) -> None:
     import torch
 
     try:
@@ -209,8 +252,8 @@ def _check_epochs(trainer: pl.Trainer, last: Path) -> None:
         raise ArtefactError(
             explain(f"{last} cannot be read", f"{type(error).__name__}: {error}"[:160], "a whole checkpoint", "fit again")
         ) from error
-    if trainer.max_epochs is not None and trainer.max_epochs <= epoch + 1:
-        got, expected = f"max_epochs {trainer.max_epochs}", f"more than {epoch + 1}"
+    if trainer.max_epochs is not None and trainer.max_epochs <= max(epoch, finished):
+        got, expected = f"max_epochs {trainer.max_epochs}", f"more than {max(epoch + 1, finished)}"
         raise ConfigError(explain("the training is finished", got, expected, "raise --trainer.max_epochs"))
 
 

@@ -71,4 +71,7 @@ def likelihood_ratio(restricted: Fit, full: Fit) -> LikelihoodRatio:
         p, note = p / 2 if statistic > 0 else 1.0, f"{on_bound[0]} is restricted to a bound: half-half mixture of chi-square 0 and 1"
     elif on_bound:
         note = f"{', '.join(on_bound)} restricted to a bound among {q} restrictions: the chi-square p-value is conservative"
+    if full.at_bound:
+        beside = f"{', '.join(full.at_bound)} of the full model sits on its bound: the chi-square is approximate"
+        note = f"{note}; {beside}" if note else beside
     return LikelihoodRatio(statistic, q, p, on_bound, note)

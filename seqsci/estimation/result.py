@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -120,13 +119,7 @@ class Fit:
     @functools.cached_property
     def data_hash(self) -> str:
         """Short hash of everything that the likelihood saw."""
-        digest, rows = hashlib.sha256(), self._fitted_rows
-        for name, values in sorted({**rows.known, **rows.outcome}.items()):
-            digest.update(name.encode())
-            digest.update(np.ascontiguousarray(values).tobytes())
-        for flags in (rows.observed, rows.weight, rows.reset):
-            digest.update(np.ascontiguousarray(flags).tobytes())
-        return digest.hexdigest()[:16]
+        return self._fitted_rows.fingerprint
 
     @functools.cached_property
     def profiles(self) -> Mapping[str, Profile]:

@@ -118,7 +118,7 @@ class BestEpoch(pl.Callback):
             self.loss, self.epoch = loss, trainer.current_epoch
             self.weights = {n: v.detach().clone() for n, v in module.state_dict().items()}
 
-    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    def put_back(self, module: pl.LightningModule) -> None:
         """Restore the best weights."""
         if self.weights:
             module.load_state_dict(self.weights)

@@ -189,6 +189,7 @@ class GradientDescent:
                 callbacks=[history, best],
             )
             trainer.fit(forecaster, data)
+        best.put_back(forecaster)
         return self.conclude(model, sequences, forecaster, history, best)
 
 

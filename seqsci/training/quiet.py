@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 
@@ -30,7 +31,8 @@ HUSHED = ("LeafSpec", "log_every_n_steps", "does not have many workers", "Checkp
 
 class _Quiet(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith(NOISE)
+        text = re.sub(r"^\[rank: \d+\] ", "", record.getMessage().lstrip("\n"))
+        return not text.startswith(NOISE)
 
 
 @contextlib.contextmanager
