@@ -241,7 +241,8 @@ forest(comparison, ("QLIKE", "NLL"))
 # Better than EWMA, HAR, GARCH (normal and t) and GJR in QLIKE and NLL. **No difference to TARCH-t**, in any score; none to EGARCH-t by
 # the test, although its interval in QLIKE just leaves zero out. The tie with TARCH-t is no surprise: with the shift at zero the cell *is*
 # TARCH-t, estimated by other code. In MSE the Diebold-Mariano test tells none apart (some intervals leave out zero).
-# The step from GARCH-t to TARCH-t is inside the known family, and it is the larger one; a paper that stops at GARCH would have called it a victory.
+# The step from GARCH-t to TARCH-t is inside the known family, and it is the larger one; a paper that stops at GARCH would have called it
+# a victory.
 #
 # How much of this is the rule? With the shift always free:
 
