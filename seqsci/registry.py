@@ -116,14 +116,18 @@ class Section:
     def _given(self, key: str) -> bool:
         return self.values.get(key) is not None
 
+    def _float(self, key: str) -> float:
+        """The value as a number, NaN where it is none (a truth value is none)."""
+        try:
+            return float("nan") if isinstance(self.values[key], bool) else float(self.values[key])
+        except (TypeError, ValueError):
+            return float("nan")
+
     def integer(self, key: str, default: int, least: int) -> int:
         """A whole number of at least ``least``."""
         if not self._given(key):
             return default
-        try:
-            number = float("nan") if isinstance(self.values[key], bool) else float(self.values[key])
-        except (TypeError, ValueError):
-            number = float("nan")
+        number = self._float(key)
         if not (number >= least and number.is_integer()):
             self._fault(key, f"a whole number, at least {least}")
             return default
@@ -133,10 +137,7 @@ class Section:
         """A finite number of at least ``least``."""
         if not self._given(key):
             return default
-        try:
-            number = float("nan") if isinstance(self.values[key], bool) else float(self.values[key])
-        except (TypeError, ValueError):
-            number = float("nan")
+        number = self._float(key)
         if not least <= number < float("inf"):
             self._fault(key, f"a number, at least {least:g}")
             return default
@@ -146,10 +147,7 @@ class Section:
         """A number between 0 and 1, neither included (0 is, where ``zero``)."""
         if not self._given(key):
             return default
-        try:
-            number = float(self.values[key])
-        except (TypeError, ValueError):
-            number = float("nan")
+        number = self._float(key)
         if not (0 < number < 1 or (zero and number == 0)):
             self._fault(key, "a number between 0 and 1, such as 0.3" + (", or 0" if zero else ""))
             return default

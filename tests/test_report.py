@@ -70,7 +70,10 @@ def compare(folder, verdicts):
     """Write a comparison with one difference a verdict."""
     signs = {"we are better": -1, "no significant difference": 0, "WE ARE WORSE": 1}
     table(folder / "scores.csv", ("model", "qlike", "realized_qlike"), [("ours", 0.3, "nan"), *((b, 0.31, "nan") for b in verdicts)])
-    rows = [("QLIKE", b, 0.02 * signs[v], 0.02 * signs[v] - 0.01, 0.02 * signs[v] + 0.01, 0.01, v) for b, v in verdicts.items()]
+    rows = [
+        ("QLIKE", b, 0.02 * signs[v], 0.02 * signs[v] - 0.01, 0.02 * signs[v] + 0.01, 0.01 if signs[v] else 0.5, v)
+        for b, v in verdicts.items()
+    ]
     table(folder / "differences.csv", ("score", "baseline", "mean", "low", "high", "p_value", "verdict"), rows)
     (folder / "comparison.txt").write_text(HEADING)
 

@@ -53,6 +53,13 @@ class Difference:
         return self.p_value < SIGNIFICANT and not self.equal
 
     @property
+    def outcome(self) -> str:
+        """win, tie or loss, from our side."""
+        if not self.significant:
+            return "tie"
+        return "win" if self.mean < 0 else "loss"
+
+    @property
     def verdict(self) -> str:
         """In words, at the 5 % level of the Diebold-Mariano test."""
         if self.equal:

@@ -17,28 +17,10 @@ from seqsci.errors import ArtefactError, MissingExtraError, explain
 from seqsci.estimation.artefact import load_fit
 from seqsci.estimation.result import Fit
 from seqsci.estimation.summary import Estimate
+from seqsci.evaluate.comparison import Difference
 
 Row = Mapping[str, str]
-VERDICTS = {"we are better": "win", "no significant difference": "tie", "equal to four decimals": "tie", "WE ARE WORSE": "loss"}
 AGAIN = "run `seqsci fit` again, or take a backup"
-
-
-@dataclass(frozen=True)
-class PairedDifference:
-    """A row of differences.csv; ``outcome`` is win, tie or loss, from our side."""
-
-    score: str
-    baseline: str
-    mean: float
-    low: float
-    high: float
-    p_value: float
-    verdict: str
-
-    @property
-    def outcome(self) -> str:
-        """The verdict in one word."""
-        return VERDICTS[self.verdict]
 
 
 @dataclass(frozen=True)
@@ -48,7 +30,7 @@ class HeldOut:
     heading: tuple[str, ...]
     columns: tuple[str, ...]
     scores: tuple[Row, ...]
-    differences: tuple[PairedDifference, ...]
+    differences: tuple[Difference, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,12 +165,13 @@ def _held_out(folder: Path) -> HeldOut | None:
                 _number(folder / "scores.csv", row, column)
     differences = []
     for row in _table(paired, ("score", "baseline", "mean", "low", "high", "p_value", "verdict")):
-        if row["verdict"] not in VERDICTS:
-            raise _corrupt(paired, f"verdict {row['verdict']!r}", ", ".join(VERDICTS))
         if row["baseline"] not in {r["model"] for r in scores}:
             raise _corrupt(paired, f"baseline {row['baseline']!r}", "a model of scores.csv")
         mean, low, high, p = (_number(paired, row, c) for c in ("mean", "low", "high", "p_value"))
-        differences.append(PairedDifference(row["score"], row["baseline"], mean, low, high, p, row["verdict"]))
+        found = Difference(row["score"], row["baseline"], mean, low, high, p)
+        if row["verdict"] != found.verdict:
+            raise _corrupt(paired, f"verdict {row['verdict']!r}", f"{found.verdict!r}, as the row's numbers give")
+        differences.append(found)
     text = _text(folder / "comparison.txt")
     heading = text.split("\n\n", 1)[0].strip()
     if not heading:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from seqsci import plots
-from seqsci.report.artefacts import HeldOut, PairedDifference, Run
+from seqsci.evaluate.comparison import Difference
+from seqsci.report.artefacts import HeldOut, Run
 from seqsci.report.figures import drawn, p_value, plain
 
 SCORE_HEADS = {
@@ -24,7 +25,7 @@ SCORE_HEADS = {
 NAMES = ("ours is better", "no significant difference", "OURS IS WORSE")
 
 
-def _named(differences: Sequence[PairedDifference]) -> str:
+def _named(differences: Sequence[Difference]) -> str:
     by_score: dict[str, list[str]] = {}
     for d in differences:
         by_score.setdefault(d.score, []).append(d.baseline)
