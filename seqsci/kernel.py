@@ -103,6 +103,19 @@ class Kernel:
     def _simulate(self) -> Callable[..., Any]:
         return self._load("simulate", self._writer.simulate())
 
+    @functools.cached_property
+    def information_function(self) -> Callable[..., Any]:
+        """Compiled Gauss-Newton information in natural parameters."""
+        from seqsci.equations.numba_information import information
+
+        return self._load("information", information(self._writer))
+
+    def information(self, parameters: Array, data: Packed) -> Array:
+        """Gauss-Newton information (k, k) in natural parameters: what a kinked likelihood has in place of a Hessian."""
+        found = np.zeros((self.k, self.k))
+        self.information_function(np.ascontiguousarray(parameters, float), *data.arguments, found)
+        return found
+
     def states(self, parameters: Array, data: Packed) -> Pass:
         """Filter the sequences."""
         rows, units = len(data.X), len(data.Q)

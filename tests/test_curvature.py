@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from seqsci.domains.finance import models
-from seqsci.estimation.curvature import gauss_newton_information
 from seqsci.estimation.standard_errors import observed_information
 from seqsci.sequences import Sequences
+from tests.gauss_newton import gauss_newton_information
+from tests.registry import ALL_CELLS
 
 GARCH = models.garch_normal().start_at(mean=0.04, persistence=0.97, memory=0.9, intercept=0.03)
 CELL = models.default().start_at(mean=0.04, persistence=0.97, memory=0.9, rotation=0.4, shift=0.3, intercept=0.03)
@@ -21,7 +23,16 @@ def _both(model, rows, seed):
         return found.gradient, found.outer
 
     at = model.kernel_values
-    return gauss_newton_information(kernel, at, packed), observed_information(score, at, np.zeros(len(at), bool)), score(at, True)[1]
+    return kernel.information(at, packed), observed_information(score, at, np.zeros(len(at), bool)), score(at, True)[1]
+
+
+@pytest.mark.parametrize("case", ALL_CELLS, ids=lambda c: c.name)
+def test_the_compiled_information_equals_differences_of_the_states(case):
+    model, sequences = case.make()
+    packed = model.pack(sequences)
+    kernel = model.kernel(not packed.observed.all())
+    expected = gauss_newton_information(kernel, model.kernel_values, packed)
+    np.testing.assert_allclose(kernel.information(model.kernel_values, packed), expected, atol=3e-5 * np.abs(expected).max())
 
 
 def test_it_has_the_mean_of_the_hessian_and_of_the_outer_product_at_the_truth():

@@ -22,7 +22,7 @@ LAYERS = (
     ("equations.vocabulary", "equations.functions", "equations.quadrature"),
     ("constraints",),
     ("parameter", "sequences", "dates"),
-    ("gates", "observations"),
+    ("gates", "observations", "prior"),
     ("mechanism",),
     ("cells", "linear_gaussian", "equations"),
     ("kernel",),
@@ -66,7 +66,7 @@ THIRD_PARTY = {
         "cli",
         "testing",
     ),
-    "sympy": ("equations", "estimation.curvature", "testing"),
+    "sympy": ("equations", "testing"),
     "numba": ("equations.numba_functions", "equations.numba_cache", "estimation.optimise", "estimation.fused", "estimation.fused_panel"),
     "pandas": ("frames", "data", "domains", "panel"),
 }

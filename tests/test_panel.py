@@ -13,7 +13,7 @@ from seqsci import Sequences, fit_panel
 from seqsci.domains.finance import models
 from seqsci.errors import ArtefactError, DataError, ParameterError
 from seqsci.estimation.standard_errors import ObservedInformation, OuterProduct, Sandwich
-from seqsci.panel import fitting
+from seqsci.panel import fitting, pool
 from seqsci.panel.job import Job
 from seqsci.panel.units import to_units
 
@@ -156,7 +156,7 @@ def test_a_store_is_gone_on_with_and_belongs_to_its_data_and_model(wide: pd.Data
 
 
 def test_ctrl_c_keeps_what_is_done(wide: pd.DataFrame, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(fitting, "CHUNK", 2)
+    monkeypatch.setattr(pool, "CHUNK", 2)
     lock, calls, run = threading.Lock(), [], Job.run
 
     def slow(self, positions):
@@ -169,12 +169,22 @@ def test_ctrl_c_keeps_what_is_done(wide: pd.DataFrame, monkeypatch, capsys) -> N
             raise KeyboardInterrupt
         return wait(*arguments, **options)
 
-    wait = fitting.wait
+    wait = pool.wait
     monkeypatch.setattr(Job, "run", slow)
-    monkeypatch.setattr(fitting, "wait", stopped)
+    monkeypatch.setattr(pool, "wait", stopped)
     table = fit_panel(GARCH, wide, unit="percent", threads=1).table
     assert len(table) == 12 and set(table["status"]) <= {"ok", "not run"} and "not run" in set(table["status"])
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_the_progress_bar_tells_share_speed_and_time_left(monkeypatch, capsys) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    bar = pool.Bar(200, "series")
+    bar.done = 50
+    assert bar.line(10.0) == f"seqsci: [{'#' * 7:<30}]  25%  50 of 200 series, 5 a second, 30 s left "
+    bar.advance(150)
+    bar.close()
+    assert "200 of 200 series" in capsys.readouterr().err
 
 
 def test_stacked_variances_equal_the_single_covariance_also_where_ill_conditioned() -> None:

@@ -20,6 +20,7 @@ from seqsci.gates.base import Gate
 from seqsci.mechanism import Mechanism
 from seqsci.model import Model
 from seqsci.observations.base import Observation
+from seqsci.prior import Prior
 from seqsci.sequences import Sequences
 
 FORMAT = "seqsci fit, version 1"
@@ -67,6 +68,12 @@ def _array(values: Any) -> Any:
     return None if values is None else [None if isinstance(v, float) and np.isnan(v) else v for v in np.asarray(values).tolist()]
 
 
+def _prior(table: Mapping[str, Any] | None) -> Prior | None:
+    if table is None:
+        return None
+    return Prior(tuple(table["names"]), tuple(table["centre"]), tuple(map(tuple, table["covariance"])), table["source"])
+
+
 def save(fit: Fit, path: str | Path, run: Mapping[str, Any] | None = None) -> Path:
     """Write a fit; the file appears complete or not at all. Raises `ArtefactError` where the folder cannot be written.
 
@@ -87,6 +94,8 @@ def save(fit: Fit, path: str | Path, run: Mapping[str, Any] | None = None) -> Pa
         "log_likelihood": fit.log_likelihood,
         "rows": fit.rows,
         "seen": fit.seen,
+        "prior": None if fit.model.prior is None else dataclasses.asdict(fit.model.prior),
+        "prior_kept": fit.prior_kept,
         "driven_by": list(fit.driven_by),
         "presamples": fit.presamples.tolist(),
         "profiles": {n: [list(p.values), list(p.roots)] for n, p in fit.profiles.items()},
@@ -140,7 +149,9 @@ def load_fit(path: str | Path) -> Fit:
         raise ArtefactError(
             explain(f"{source} does not hold a model", type(mechanism).__name__, "a Mechanism and an Observation", "do not use this file")
         )
-    model = Model(mechanism, observation, tuple(table["values"].items()), frozenset(table["fixed"]), table["name"])
+    model = Model(
+        mechanism, observation, tuple(table["values"].items()), frozenset(table["fixed"]), table["name"], _prior(table.get("prior"))
+    )
     s = table["sequences"]
     index = None if s["index"] is None else np.array(s["index"]).astype(s["index_type"])
 
@@ -171,5 +182,6 @@ def load_fit(path: str | Path) -> Fit:
         Provenance(**table["provenance"]),
         seen=table["seen"],
         driven_by=tuple(table.get("driven_by", ())),
+        prior_kept=table.get("prior_kept", ""),
         stored_profiles={n: Profile(tuple(v), tuple(r)) for n, (v, r) in table["profiles"].items()},
     )

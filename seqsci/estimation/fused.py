@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import njit, types
 
-from seqsci.estimation.optimise import DATA, OBJECTIVE, maximise, solve_positive
+from seqsci.estimation.optimise import DATA, OBJECTIVE, PRIOR, evaluate, maximise, solve_positive
 
 _f, _v, _m, _b, _i = types.float64, types.float64[::1], types.float64[:, ::1], types.uint8[::1], types.int64
 _n = types.int64[::1]
@@ -33,9 +33,9 @@ def collapsed(raw, nll, free, floor, ceiling, count, log_spread):  # type: ignor
     return -nll / count > COLLAPSE - log_spread
 
 
-@njit(_f(OBJECTIVE, _m, _i, _i, _f, _n, _b, _b, _f, _f, *DATA, _i, _v, _b, _v), cache=True, nogil=True, error_model="numpy")
+@njit(_f(OBJECTIVE, *PRIOR, _m, _i, _i, _f, _n, _b, _b, _f, _f, *DATA, _i, _v, _b, _v), cache=True, nogil=True, error_model="numpy")
 def solve(  # type: ignore[no-untyped-def]
-    objective, points, forced, starts, far, free, floor, ceiling, count, log_spread,
+    objective, centre, precision, points, forced, starts, far, free, floor, ceiling, count, log_spread,
     X, observed, weight, reset, Q, S0, given, limit, raw, pinned, report,
 ):  # fmt: skip
     """Climb from the ``starts`` best of the points (the first ``forced`` always), keep the best, pin what sits at a bound.
@@ -52,7 +52,9 @@ def solve(  # type: ignore[no-untyped-def]
     value = np.full(s, -math.inf)
     if s > starts or far < math.inf:
         for j in range(1 if s <= starts else forced, s):
-            value[j] = objective(points[j], X, observed, weight, reset, Q, S0, given, g, nothing, rows, natural, slope)
+            value[j] = evaluate(
+                objective, centre, precision, points[j], X, observed, weight, reset, Q, S0, given, g, nothing, rows, natural, slope
+            )
             if not math.isfinite(value[j]):
                 value[j] = math.inf
             report[0] += 1
@@ -64,7 +66,7 @@ def solve(  # type: ignore[no-untyped-def]
             continue
         for i in range(n):
             trial[i] = points[order[m], i]
-        nll = maximise(objective, trial, free, X, observed, weight, reset, Q, S0, given, limit, told)
+        nll = maximise(objective, centre, precision, trial, free, X, observed, weight, reset, Q, S0, given, limit, told)
         report[0] += told[0]
         if not math.isfinite(nll):
             continue
@@ -85,7 +87,7 @@ def solve(  # type: ignore[no-untyped-def]
         for j in range(n):
             trial[j] = raw[j]
         trial[i] = -math.inf if raw[i] < 0 else math.inf
-        nll = objective(trial, X, observed, weight, reset, Q, S0, given, g, nothing, rows, natural, slope)
+        nll = evaluate(objective, centre, precision, trial, X, observed, weight, reset, Q, S0, given, g, nothing, rows, natural, slope)
         report[0] += 1
         if not nll - best <= HOPELESS:
             continue
@@ -94,7 +96,7 @@ def solve(  # type: ignore[no-untyped-def]
             if j != m and pinned[free[j]] == 0:
                 rest[k] = free[j]
                 k += 1
-        nll = maximise(objective, trial, rest[:k].copy(), X, observed, weight, reset, Q, S0, given, limit, told)
+        nll = maximise(objective, centre, precision, trial, rest[:k].copy(), X, observed, weight, reset, Q, S0, given, limit, told)
         report[0] += told[0]
         if nll - best < BOUND_COST and not collapsed(trial, nll, free, floor, ceiling, count, log_spread):
             best = nll
@@ -104,12 +106,28 @@ def solve(  # type: ignore[no-untyped-def]
     return best
 
 
-@njit(types.void(OBJECTIVE, _v, _n, _b, *DATA, _m, _m, _v, _v), cache=True, nogil=True, error_model="numpy")
-def differenced(objective, raw, free, rough, X, observed, weight, reset, Q, S0, given, outer, hessian, here, slope_here):  # type: ignore[no-untyped-def]
-    """Sum of outer products and symmetric differences of the exact score, on the raw scale, for the free parameters.
+INFORMATION = types.FunctionType(types.void(_v, *DATA, _m))
+"""Type of a model's compiled Gauss-Newton information in natural parameters."""
 
-    here, slope_here: filled with the natural values and their derivatives by raw. The step is SMOOTH_STEP outer-product standard errors
-    (of each parameter by itself), or KINK_STEP of the joint ones where ``rough``.
+
+@njit(types.void(_v, *DATA, _m), cache=True, nogil=True, error_model="numpy")
+def no_information(natural, X, observed, weight, reset, Q, S0, given, info):  # type: ignore[no-untyped-def]
+    """Stands where an information is not asked for."""
+
+
+@njit(
+    types.void(OBJECTIVE, INFORMATION, types.boolean, *PRIOR, _v, _n, _b, *DATA, _m, _m, _v, _v),
+    cache=True, nogil=True, error_model="numpy",
+)  # fmt: skip
+def curvature(  # type: ignore[no-untyped-def]
+    objective, information, newton, centre, precision, raw, free, rough,
+    X, observed, weight, reset, Q, S0, given, outer, hessian, here, slope_here,
+):  # fmt: skip
+    """Sum of outer products, and information with the prior's share, of the free parameters on the raw scale.
+
+    newton: the information is `information`; else symmetric differences of the exact score. here, slope_here: filled with the natural
+    values and their derivatives by raw. The step is SMOOTH_STEP outer-product standard errors (of each parameter by itself), or KINK_STEP
+    of the joint ones where ``rough``.
     """
     n, k = len(raw), len(free)
     g, full, nothing, rows = np.zeros(n), np.zeros((n, n)), np.zeros((0, 0)), np.zeros((0, n))
@@ -118,24 +136,34 @@ def differenced(objective, raw, free, rough, X, observed, weight, reset, Q, S0, 
     for a in range(k):
         for b in range(k):
             outer[a, b] = full[free[a], free[b]]
-    unit, column = np.zeros(k), np.zeros(k)
-    up = np.zeros(n)
-    for a in range(k):
-        d = outer[a, a]
-        step = SMOOTH_STEP / math.sqrt(d) if d > 0 else 1e-4
-        if rough[a] == 1:
+    if newton:
+        information(here, X, observed, weight, reset, Q, S0, given, full)
+        for a in range(k):
             for b in range(k):
-                unit[b] = 1.0 if a == b else 0.0
-            own = column[a] if solve_positive(outer, unit, column) else 0.0
-            step = KINK_STEP * math.sqrt(own) if own > 0 else KINK_STEP * step / SMOOTH_STEP
-        for i in range(n):
-            trial[i] = raw[i]
-        trial[free[a]] = raw[free[a]] + step
-        objective(trial, X, observed, weight, reset, Q, S0, given, up, nothing, rows, natural, slope)
-        trial[free[a]] = raw[free[a]] - step
-        objective(trial, X, observed, weight, reset, Q, S0, given, g, nothing, rows, natural, slope)
-        for b in range(k):
-            hessian[b, a] = (up[free[b]] - g[free[b]]) / (2 * step)
-    for a in range(k):
-        for b in range(a):
-            hessian[a, b] = hessian[b, a] = 0.5 * (hessian[a, b] + hessian[b, a])
+                hessian[a, b] = full[free[a], free[b]] * slope_here[free[a]] * slope_here[free[b]]
+    else:
+        unit, column = np.zeros(k), np.zeros(k)
+        up = np.zeros(n)
+        for a in range(k):
+            d = outer[a, a]
+            step = SMOOTH_STEP / math.sqrt(d) if d > 0 else 1e-4
+            if rough[a] == 1:
+                for b in range(k):
+                    unit[b] = 1.0 if a == b else 0.0
+                own = column[a] if solve_positive(outer, unit, column) else 0.0
+                step = KINK_STEP * math.sqrt(own) if own > 0 else KINK_STEP * step / SMOOTH_STEP
+            for i in range(n):
+                trial[i] = raw[i]
+            trial[free[a]] = raw[free[a]] + step
+            objective(trial, X, observed, weight, reset, Q, S0, given, up, nothing, rows, natural, slope)
+            trial[free[a]] = raw[free[a]] - step
+            objective(trial, X, observed, weight, reset, Q, S0, given, g, nothing, rows, natural, slope)
+            for b in range(k):
+                hessian[b, a] = (up[free[b]] - g[free[b]]) / (2 * step)
+        for a in range(k):
+            for b in range(a):
+                hessian[a, b] = hessian[b, a] = 0.5 * (hessian[a, b] + hessian[b, a])
+    if len(centre) > 0:
+        for a in range(k):
+            for b in range(k):
+                hessian[a, b] += precision[free[a], free[b]]

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from seqsci.errors import ConvergenceError, DataError, explain
+from seqsci.estimation.prior_rule import at_prior, kept_covariance, why_kept
 from seqsci.estimation.result import Fit, Provenance
 from seqsci.estimation.search import WORKING_SCALE, Search, rescale
-from seqsci.estimation.standard_errors import Covariance, Sandwich
+from seqsci.estimation.standard_errors import Covariance, Posterior, Sandwich
 from seqsci.model import Model
 from seqsci.sequences import Sequences
 
@@ -33,6 +34,9 @@ class MaximumLikelihood:
             those that move a kink in proportion to a state.
         min_rows: fewest observed rows that are accepted.
 
+    A model with a prior is fitted to its posterior mode, with the posterior's curvature as errors; where that fit is worse than the prior
+    on rows held out, the prior is kept (`Fit.prior_kept` says why).
+
     Raises `DataError` for data that cannot identify the model and `ConvergenceError`, with numbered advice, where no start converges.
     """
 
@@ -53,17 +57,26 @@ class MaximumLikelihood:
         scaled = sequences if factor == 1.0 else sequences.scaled(outcome, factor)
         working = model if factor == 1.0 else rescale(model, factor)
         search = Search(working, scaled, self.evaluations)
-        found = search.solve(self.starts, self.warm, self.far)
-        raw, nll = found.raw, found.nll
-        if found.converged and found.collapsed:
-            raise ConvergenceError(_collapse(working, sequences.column(outcome)))
-        if not found.converged:
-            raise ConvergenceError(_advice(working, search, raw))
-        free = np.array([i for i in search.free if i not in found.pinned], dtype=np.int64)
+        prior = model.prior
+        kept = "" if prior is None else why_kept(search, self.starts, self.far)
+        if kept:
+            raw, pinned = at_prior(search, search.start)[0], frozenset[int]()
+            nll = search.nll(raw)
+        else:
+            found = search.solve(self.starts, self.warm or prior is not None, self.far)
+            raw, pinned, nll = found.raw, found.pinned, found.nll - search.penalty(found.raw)
+            if found.converged and found.collapsed:
+                raise ConvergenceError(_collapse(working, sequences.column(outcome)))
+            if not found.converged:
+                raise ConvergenceError(_advice(working, search, raw))
+        free = np.array([i for i in search.free if i not in pinned], dtype=np.int64)
+        maker: Covariance = self.covariance if prior is None else Posterior()
         covariance = np.zeros((0, 0))
-        if len(free):
+        if kept:
+            covariance = kept_covariance(search, raw, free)
+        elif len(free):
             outer, information = search.curvature(raw, free)
-            covariance = self.covariance.estimate(outer, lambda: information)
+            covariance = maker.estimate(outer, lambda: information)
         values = search.natural(raw)
         fitted = rescale(model.start_at(**{n: v for n, v in values.items() if n not in model.fixed}), 1.0, from_values=values)
         names = tuple(search.names[i] for i in free)
@@ -72,22 +85,25 @@ class MaximumLikelihood:
             fitted, stretch = _in_user_unit(fitted, search, raw, free, 1.0 / factor)
         rows = int(np.sum(search.data.weight[search.data.observed.astype(bool)] > 0))
         presamples = search.data.Q if factor == 1.0 else model.presamples(sequences)
-        provenance = Provenance.of(self.covariance.name, search.evaluations, time.perf_counter() - clock, search.kernel.program.kinked)
+        provenance = Provenance.of(maker.name, search.evaluations, time.perf_counter() - clock, search.kernel.program.kinked)
         return Fit(
             model=fitted,
             free_names=names,
             covariance_raw=covariance * np.outer(stretch, stretch),
-            at_bound=tuple(search.names[i] for i in sorted(found.pinned)),
+            at_bound=tuple(search.names[i] for i in sorted(pinned)),
             log_likelihood=-nll + rows * np.log(factor),
             rows=rows,
             sequences=sequences,
             presamples=presamples,
             provenance=provenance,
-            profile_bounds=self.profile_bounds,
+            profile_bounds=self.profile_bounds and prior is None,
+            prior_kept=kept,
         )
 
     def _check(self, model: Model, sequences: Sequences, outcome: str) -> None:
         values = sequences.column(outcome)[np.asarray(sequences.observed, bool)]
+        if model.prior is not None and len(values):  # it carries what the rows cannot
+            return
         if len(values) < self.min_rows:
             raise DataError(
                 explain(

@@ -15,6 +15,8 @@ _f, _v, _m, _b, _i = types.float64, types.float64[::1], types.float64[:, ::1], t
 DATA = (_m, _b, _v, _b, _m, _m, _i)
 """Types of X, observed, weight, reset, Q, S0, given."""
 OBJECTIVE = types.FunctionType(_f(_v, *DATA, _v, _m, _m, _v, _v))
+PRIOR = (_v, _m)
+"""Types of a Gaussian prior on the raw scale: centre (n,) and precision (n, n), both empty where there is none."""
 
 _ACCEPT, _STEEP, _MAX_RAW_STEP, _NEAR_BOUND, _FAR = 1e-4, 0.9, 1.5, 4.0, 25.0
 
@@ -65,15 +67,42 @@ def _move(raw: np.ndarray, free: np.ndarray, step: np.ndarray, length: float, ou
         )
 
 
-@njit(_f(OBJECTIVE, _v, types.int64[::1], *DATA, _i, _v), cache=True, nogil=True, error_model="numpy")
-def maximise(objective, raw, free, X, observed, weight, reset, Q, S0, given, limit, report):  # type: ignore[no-untyped-def]
-    """Minimise the negative log-likelihood over ``raw[free]`` in place; returns it. report: evaluations, last decrease, converged."""
+@njit(_f(*PRIOR, _v, _v, _m), cache=True, nogil=True, error_model="numpy")
+def penalty(centre: np.ndarray, precision: np.ndarray, raw: np.ndarray, g: np.ndarray, info: np.ndarray) -> float:
+    """``(raw - centre)' precision (raw - centre) / 2``; its derivatives are added to g and, where info is not empty, to info."""
+    total = 0.0
+    for i in range(len(centre)):
+        s = 0.0
+        for j in range(len(centre)):
+            if precision[i, j] != 0.0:
+                s += precision[i, j] * (raw[j] - centre[j])
+                if info.shape[0] > 0:
+                    info[i, j] += precision[i, j]
+        if s != 0.0:
+            total += 0.5 * s * (raw[i] - centre[i])
+            g[i] += s
+    return total
+
+
+@njit(_f(OBJECTIVE, *PRIOR, _v, *DATA, _v, _m, _m, _v, _v), cache=True, nogil=True, error_model="numpy")
+def evaluate(objective, centre, precision, raw, X, observed, weight, reset, Q, S0, given, g, info, rows, natural, slope):  # type: ignore[no-untyped-def]
+    """The objective, with the prior's share in value, gradient and information."""
+    value = objective(raw, X, observed, weight, reset, Q, S0, given, g, info, rows, natural, slope)
+    return value + penalty(centre, precision, raw, g, info) if len(centre) > 0 else value
+
+
+@njit(_f(OBJECTIVE, *PRIOR, _v, types.int64[::1], *DATA, _i, _v), cache=True, nogil=True, error_model="numpy")
+def maximise(objective, centre, precision, raw, free, X, observed, weight, reset, Q, S0, given, limit, report):  # type: ignore[no-untyped-def]
+    """Minimise the negative log-likelihood (less the log prior) over ``raw[free]`` in place; returns it.
+
+    report: evaluations, last decrease, converged.
+    """
     n, k = len(raw), len(free)
     g_full, h_full, rows, nothing = np.zeros(n), np.zeros((n, n)), np.zeros((0, n)), np.zeros((0, 0))
     natural, slope, trial = np.zeros(n), np.zeros(n), np.zeros(n)
     g, g_new, step, y = np.zeros(k), np.zeros(k), np.zeros(k), np.zeros(k)
     a, inverse, column, unit = np.zeros((k, k)), np.zeros((k, k)), np.zeros(k), np.zeros(k)
-    best = objective(raw, X, observed, weight, reset, Q, S0, given, g_full, h_full, rows, natural, slope)
+    best = evaluate(objective, centre, precision, raw, X, observed, weight, reset, Q, S0, given, g_full, h_full, rows, natural, slope)
     evaluations, damping, small, decrease = 1, 1e-3, 0, math.inf
     report[2] = 0.0
     if not math.isfinite(best) or k == 0:
@@ -100,7 +129,9 @@ def maximise(objective, raw, free, X, observed, weight, reset, Q, S0, given, lim
                 step[i] = min(max(step[i], -_MAX_RAW_STEP), _MAX_RAW_STEP)
             longest = max(longest, abs(step[i]))
         _move(raw, free, step, min(1.0, _MAX_RAW_STEP / longest) if longest > 0 else 1.0, trial)
-        value = objective(trial, X, observed, weight, reset, Q, S0, given, g_full, h_full, rows, natural, slope)
+        value = evaluate(
+            objective, centre, precision, trial, X, observed, weight, reset, Q, S0, given, g_full, h_full, rows, natural, slope
+        )
         evaluations += 1
         if value < best:
             decrease = best - value
@@ -146,7 +177,9 @@ def maximise(objective, raw, free, X, observed, weight, reset, Q, S0, given, lim
         found = False
         for _ in range(30):
             _move(raw, free, step, length, trial)
-            value = objective(trial, X, observed, weight, reset, Q, S0, given, g_full, nothing, rows, natural, slope)
+            value = evaluate(
+                objective, centre, precision, trial, X, observed, weight, reset, Q, S0, given, g_full, nothing, rows, natural, slope
+            )
             evaluations += 1
             slope_1 = 0.0
             for i in range(k):

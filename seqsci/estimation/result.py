@@ -56,6 +56,7 @@ class Fit:
         stored_profiles: profiles that were traced earlier and saved.
         driven_by: known sequences that a network made, trained on these very rows; standard errors take them as given.
         seen: number of rows that were fitted, where `update` has added others; 0 = all.
+        prior_kept: why the model's prior was kept instead of a fit to these rows; empty where there is none or it was not.
         sequences, presamples: the data that were fitted, and the numbers computed from them before the first step.
     """
 
@@ -72,6 +73,7 @@ class Fit:
     stored_profiles: Mapping[str, Profile] | None = None
     seen: int = 0
     driven_by: tuple[str, ...] = ()
+    prior_kept: str = ""
 
     @property
     def outcome(self) -> str:
@@ -176,7 +178,8 @@ class Fit:
                 ends = self._interval(self._raw[i], math.sqrt(max(variances[i], 0.0)), p, level)
                 ends = profile.interval(level) if profile else ends
                 flag = "" if np.isfinite(variances[i]) else "not identified"
-                error = math.nan if flag else float(natural[i])
+                flag = "prior kept" if self.prior_kept and self.model.prior and p.name in self.model.prior.names else flag
+                error = math.nan if flag == "not identified" else float(natural[i])
                 rows.append(Estimate(*common, error, *ends, self._unit(p), p.reading, flag or ("profile" if profile else "")))
             else:
                 flag = "at bound" if p.name in self.at_bound else "fixed"
@@ -249,6 +252,9 @@ class Fit:
             f"log-likelihood {self.log_likelihood:.3f}   AIC {self.aic:.2f}   BIC {self.bic:.2f}   parameters {self.parameter_count}",
             f"standard errors: {self.provenance.covariance}; intervals: {level:.0%}, Wald on the raw scale, or (profile)",
         )
+        if self.model.prior is not None:
+            outcome = f"KEPT, {self.prior_kept}" if self.prior_kept else "the fit is the posterior mode"
+            facts = (*facts, f"prior on {', '.join(self.model.prior.names)} ({self.model.prior.source}): {outcome}")
         if self.driven_by:
             facts = (*facts, f"given {', '.join(self.driven_by)}, made by a network that was trained on these rows")
         return Summary(self.model.name, facts, self.estimates(level), self.derived(level), level)

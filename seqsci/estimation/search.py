@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from seqsci.estimation.curvature import gauss_newton_information
 from seqsci.estimation.profile import Profile, trace
 from seqsci.kernel import Kernel, Packed
 from seqsci.model import Model
@@ -49,8 +49,13 @@ class Search:
         self._gradient, self._outer, self._rows = np.zeros(k), np.zeros((k, k)), np.zeros((0, k))
         self._last = (b"", False, np.inf)
         self._natural, self.slope, self._empty = np.zeros(k), np.zeros(k), np.zeros((0, 0))
+        prior = model.prior
+        names = [self.names[i] for i in self.free]
+        nothing: tuple[Array, Array] = (np.zeros(0), np.zeros((0, 0)))
+        self.centre, self.precision = nothing if prior is None else prior.on(self.names, names)
         values = self.data.X[self.data.observed.astype(bool), self.kernel.program.n_known]
-        self._count, self._log_spread = len(values), float(np.log(values.std()))
+        spread = float(values.std())
+        self._count, self._log_spread = len(values), math.log(spread) if spread > 0 else -math.inf
 
     def nll(self, raw: Array, full: bool = False) -> float:
         """Negative log-likelihood at a raw point; leaves the gradient and, where full, the outer products behind."""
@@ -68,9 +73,14 @@ class Search:
 
         raw, report = raw.copy(), np.zeros(3)
         compiled: Any = maximise
-        value = compiled(self.kernel.objective_function, raw, free, *self.data.arguments, self.limit, report)
+        value = compiled(self.kernel.objective_function, self.centre, self.precision, raw, free, *self.data.arguments, self.limit, report)
         self.evaluations += int(report[0])
         return raw, float(value), bool(report[2]) and bool(np.isfinite(value))
+
+    @property
+    def start(self) -> Array:
+        """The model's own values on the raw scale."""
+        return np.array([p.constraint.inverse(self.model.value[p.name]) for p in self.parameters])
 
     def points(self, warm: bool, most: int | None = None) -> list[Array]:
         """The first (or all) distinct starting points on the raw scale."""
@@ -91,8 +101,8 @@ class Search:
         raw, pinned, report = np.zeros(len(self.names)), np.zeros(len(self.names), np.uint8), np.zeros(3)
         compiled: Any = solve
         nll = compiled(
-            objective, points, FORCED + int(warm), starts, far, self.free, *self.ends, self._count, self._log_spread,
-            *self.data.arguments, self.limit, raw, pinned, report,
+            objective, self.centre, self.precision, points, FORCED + int(warm), starts, far,
+            self.free, *self.ends, self._count, self._log_spread, *self.data.arguments, self.limit, raw, pinned, report,
         )  # fmt: skip
         self.evaluations += int(report[0])
         at_bound = frozenset(int(i) for i in np.flatnonzero(pinned))
@@ -140,29 +150,34 @@ class Search:
     def curvature(self, raw: Array, free: Array) -> tuple[Array, Array]:
         """Outer products and information of the free parameters on the raw scale, the information by the rule for kinks.
 
-        Differences of the exact score; where all parameters move kinks (through a state), the Gauss-Newton form.
+        Differences of the exact score; where all parameters move kinks (through a state), the Gauss-Newton form. With the prior's share.
         """
-        from seqsci.estimation.fused import differenced
+        from seqsci.estimation.fused import curvature, no_information
 
         rough = np.array([self.names[i] in self.kernel.program.rough_parameters for i in free], np.uint8)
-        if rough.all():
-            self.nll(raw, True)
-            outer, natural, slope = self._outer[np.ix_(free, free)], self._natural.copy(), self.slope[free].copy()
-            full = gauss_newton_information(self.kernel, natural, self.data)
-            return outer, np.asarray(full[np.ix_(free, free)] * np.outer(slope, slope))
-        compiled: Any = differenced
+        newton = bool(rough.all())
+        compiled: Any = curvature
         outer, hessian = np.zeros((len(free), len(free))), np.zeros((len(free), len(free)))
-        compiled(self.kernel.objective_function, raw, free, rough, *self.data.arguments, outer, hessian, self._natural, self.slope)
-        self.evaluations += 1 + 2 * len(free)
+        compiled(
+            self.kernel.objective_function, self.kernel.information_function if newton else no_information, newton,
+            self.centre, self.precision, raw, free, rough, *self.data.arguments, outer, hessian, self._natural, self.slope,
+        )  # fmt: skip
+        self.evaluations += 1 + (0 if newton else 2 * len(free))
         self._last = (b"", False, np.inf)  # the natural values are those of this point now
         return outer, hessian
+
+    def penalty(self, raw: Array) -> float:
+        """Minus the log prior at a raw point, up to its constant; 0 without a prior."""
+        moved = np.where(np.diag(self.precision) > 0, raw - self.centre, 0.0) if len(self.centre) else np.zeros(0)
+        return float(0.5 * moved @ self.precision @ moved)
 
 
 def rescale(model: Model, factor: float, from_values: dict[str, float] | None = None) -> Model:
     """The model with every dimensional parameter converted to an outcome multiplied by ``factor``."""
     table = {**model.value, **(from_values or {})}
     values = {p.name: table[p.name] * factor**p.dimension for p in model.parameters}
-    return Model(model.mechanism, model.observation, tuple(values.items()), model.fixed, model.name)
+    prior = None if model.prior is None else model.prior.rescaled(model.parameters, factor)
+    return replace(model, values=tuple(values.items()), prior=prior)
 
 
 def trace_profiles(fitted: Model, sequences: Sequences, free_names: tuple[str, ...], deviations: Array) -> dict[str, Profile]:

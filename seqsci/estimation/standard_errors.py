@@ -61,7 +61,7 @@ def observed_information(score: ScoreFunction, theta: Array, rough: Array, outer
     ``H_ij = (g_i(theta + h_j e_j) - g_i(theta - h_j e_j)) / 2 h_j``, made symmetric. A parameter that moves no kink takes
     ``h_j = 0.001`` outer-product standard errors (equal to the exact Hessian to about 1e-6); one that does (``rough``, booleans)
     takes 0.5, which averages over the kinks. Meant for a few rough parameters (the mean of TARCH): where every parameter moves the
-    kinks, through a state, steps of that length leave the quadratic range, and `gauss_newton_information` is used instead.
+    kinks, through a state, steps of that length leave the quadratic range, and `Kernel.information` (Gauss-Newton) is used instead.
     """
     outer = score(theta, True)[1] if outer is None else outer
     information = np.diag(outer)
@@ -120,6 +120,19 @@ class ObservedInformation(Covariance):
     """Inverse of the information: right where the model is."""
 
     name = "information"
+
+    def estimate(self, outer: Array, information: Callable[[], Array]) -> Array:
+        return invert(information())
+
+    def plain(self, outer: Array, information: Array) -> Array:
+        return np.linalg.inv(information)
+
+
+@dataclass(frozen=True)
+class Posterior(Covariance):
+    """Inverse of the information and the prior's precision together: Laplace's approximation of the posterior."""
+
+    name = "posterior (Laplace)"
 
     def estimate(self, outer: Array, information: Callable[[], Array]) -> Array:
         return invert(information())

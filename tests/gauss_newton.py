@@ -1,4 +1,4 @@
-"""Information of a model whose kinks move with its states: curvature of the density, first derivatives of the states."""
+"""The Gauss-Newton information by differences of the states: the oracle of the compiled one."""
 
 from __future__ import annotations
 

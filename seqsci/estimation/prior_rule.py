@@ -1,0 +1,73 @@
+"""The rule for fits with a prior: never worse than the prior on rows held out, else the prior is kept and the result says so."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from dataclasses import replace
+
+import numpy as np
+
+from seqsci.estimation.search import Search
+from seqsci.estimation.standard_errors import invert
+from seqsci.kernel import Packed
+
+Array = np.ndarray
+HELD_OUT = 0.3
+"""Share of the scored rows of each unit, its last ones, that validate a fit against its prior."""
+
+
+def held_out(data: Packed) -> tuple[Array, Array]:
+    """Weights (rows,) for the training rows and for those held out: the last `HELD_OUT` of each unit's scored rows, at least one."""
+    scored = data.observed.astype(bool) & (data.weight != 0)
+    last = np.zeros(len(scored), bool)
+    for a, b in itertools.pairwise([*np.flatnonzero(data.reset), len(scored)]):
+        places = a + np.flatnonzero(scored[a:b])
+        if len(places) > 1:
+            last[places[-max(1, round(HELD_OUT * len(places))) :]] = True
+    return np.where(last, 0.0, data.weight), np.where(last, data.weight, 0.0)
+
+
+def verdict(fitted: float, kept: float, rows: int) -> str:
+    """Why the prior is kept, or nothing; both arguments are negative log-likelihoods of the rows held out."""
+    if not rows:
+        return "too few rows to hold any out"
+    if not fitted <= kept:
+        worse = f"{fitted - kept:.3g} nats worse" if np.isfinite(fitted) else "not finite"
+        return f"the fit was {worse} than the prior on the {rows} rows held out"
+    return ""
+
+
+def why_kept(search: Search, starts: int, far: float) -> str:
+    """Fit the training rows alone and compare with the prior on the rows held out; why the prior is kept, or nothing."""
+    train, test = held_out(search.data)
+    trial = copy.copy(search)
+    trial.data, trial._last = replace(search.data, weight=train), (b"", False, np.inf)
+    found = trial.solve(starts, True, far) if test.any() else None
+    if found is not None and (not found.converged or found.collapsed):
+        return "the training rows alone could not be fitted"
+    plain, _ = at_prior(trial, trial.start)
+    trial.data, trial._last = replace(search.data, weight=test), (b"", False, np.inf)
+    search.evaluations = trial.evaluations
+    return verdict(np.inf if found is None else trial.nll(found.raw), trial.nll(plain), int(np.sum(test > 0)))
+
+
+def at_prior(search: Search, raw: Array) -> tuple[Array, Array]:
+    """The prior's centre with the parameters that it does not name climbed from ``raw``; and which those are (indices)."""
+    held = np.diag(search.precision) > 0
+    rest = np.array([i for i in search.free if not held[i]], dtype=np.int64)
+    point = np.where(held, search.centre, raw)
+    return (search.climb(point, rest)[0] if len(rest) else point), rest
+
+
+def kept_covariance(search: Search, raw: Array, free: Array) -> Array:
+    """Covariance on the raw scale where the prior was kept: its own, and for parameters that it does not name the inverse information."""
+    held = np.diag(search.precision)[free] > 0
+    covariance = np.zeros((len(free), len(free)))
+    named = np.flatnonzero(held)
+    covariance[np.ix_(named, named)] = np.linalg.inv(search.precision[np.ix_(free[named], free[named])])
+    rest = np.flatnonzero(~held)
+    if len(rest):
+        _, information = search.curvature(raw, free[rest])
+        covariance[np.ix_(rest, rest)] = invert(information)
+    return covariance

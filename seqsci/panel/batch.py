@@ -1,0 +1,190 @@
+"""Some units packed for the compiled fits, and what those fits return."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from seqsci.estimation.fused import no_information
+from seqsci.estimation.fused_panel import evaluate_many, solve_many
+from seqsci.kernel import Packed
+from seqsci.model import Model
+from seqsci.panel.units import Units
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What all compiled fits of a model share.
+
+    Attributes:
+        model: the working model, in the unit in which it is estimated; names: its kernel's parameters.
+        free: (k,) places of the parameters that move; floor, ceiling: (n,) whether their sets end there; rough: (k,) whether they move
+            a kink; newton: whether the information is the Gauss-Newton form.
+        centre, precision: the prior on the raw scale, empty where there is none.
+        starts, far, evaluations, forced: see `MaximumLikelihood`.
+    """
+
+    model: Model
+    names: tuple[str, ...]
+    free: Array
+    floor: Array
+    ceiling: Array
+    rough: Array
+    newton: bool
+    centre: Array
+    precision: Array
+    starts: int
+    far: float
+    evaluations: int
+    forced: int
+
+    @classmethod
+    def of(cls, model: Model, starts: int, far: float, evaluations: int, forced: int) -> Task:
+        """The task of a working model with its own prior."""
+        parameters = model.kernel_parameters
+        names = tuple(p.name for p in parameters)
+        free = np.array([i for i, n in enumerate(names) if n not in model.fixed], np.int64)
+        bounds = np.array([p.constraint.bounds for p in parameters]).reshape(-1, 2)
+        floor, ceiling = (np.isfinite(bounds[:, side]).astype(np.uint8) for side in (0, 1))
+        moving = model.kernel().program.rough_parameters
+        rough = np.array([names[i] in moving for i in free], np.uint8)
+        nothing: tuple[Array, Array] = (np.zeros(0), np.zeros((0, 0)))
+        centre, precision = nothing if model.prior is None else model.prior.on(names, [names[i] for i in free])
+        newton = bool(rough.all())
+        return cls(model, names, free, floor, ceiling, rough, newton, centre, precision, starts, far, evaluations, forced)
+
+    def under(self, centre: Array, precision: Array) -> Task:
+        """The same under a prior on the free parameters: centre (k,), precision (k, k)."""
+        n, places = len(self.names), self.free
+        whole, matrix = np.zeros(n), np.zeros((n, n))
+        whole[places] = centre
+        matrix[np.ix_(places, places)] = precision
+        return replace(self, centre=whole, precision=matrix)
+
+    def compile(self, gaps: bool) -> None:
+        """Load the compiled functions, before threads ask for them."""
+        kernel = self.model.kernel(gaps)
+        _ = kernel.objective_function
+        if self.newton:
+            _ = kernel.information_function
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """Results of compiled fits, an entry a unit.
+
+    Attributes:
+        raw: (u, n) estimates on the raw scale; nll: (u,) negative log-likelihood less log prior; pinned: (u, n) at a bound.
+        converged, collapsed: (u,) how the climb ended; evaluations: (u,) of the likelihood.
+        outer, hessian: (u, k, k) outer products and information on the raw scale, where errors were asked for.
+        natural, slope: (u, n) natural values and their derivatives by raw, there too.
+    """
+
+    raw: Array
+    nll: Array
+    converged: Array
+    collapsed: Array
+    evaluations: Array
+    pinned: Array
+    outer: Array
+    hessian: Array
+    natural: Array
+    slope: Array
+
+    @property
+    def good(self) -> Array:
+        """Fits that converged to a finite likelihood (u,)."""
+        return np.asarray(self.converged & ~self.collapsed & np.isfinite(self.nll))
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Stretches of rows packed end to end, each a fit of its own; ``offsets``, ``places``: where fits begin among rows and sequences."""
+
+    data: Packed
+    offsets: Array
+    places: Array
+    count: Array
+    spread: Array
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @classmethod
+    def of(cls, model: Model, units: Units, cuts: Sequence[slice], factor: float) -> Batch:
+        """Pack stretches of the units' rows, outcomes multiplied by a factor."""
+        mechanism = model.mechanism
+        offsets = np.cumsum([0, *(c.stop - c.start for c in cuts)]).astype(np.int64)
+        y = np.concatenate([units.outcome[c] for c in cuts]) * factor
+        reset = np.concatenate([units.reset[c] for c in cuts])
+        reset[offsets[:-1]] = True
+        known = {n: np.concatenate([v[c] for c in cuts]) for n, v in units.known.items()}
+        X = np.ascontiguousarray(np.column_stack([*known.values(), y]))
+        firsts = np.flatnonzero(reset)
+        places = np.searchsorted(firsts, offsets).astype(np.int64)
+        observed = ~np.isnan(y)
+        Q = np.zeros((len(firsts), len(mechanism.presamples)))
+        if mechanism.presamples:
+            outcome, full = mechanism.outcomes[0].name, bool(observed.all())
+            for q, (a, b) in enumerate(zip(firsts.tolist(), [*firsts[1:].tolist(), len(y)], strict=True)):
+                seen: Any = slice(None) if full else observed[a:b]
+                presample = mechanism.presample({outcome: y[a:b][seen]}, {n: v[a:b][seen] for n, v in known.items()})
+                Q[q] = [presample[p.name] for p in mechanism.presamples]
+        S0 = np.zeros((len(firsts), len(mechanism.states)))
+        data = Packed(X, observed.astype(np.uint8), np.ones(len(y)), reset.astype(np.uint8), Q, S0, 0)
+        return cls(data, offsets, places, *_sizes(y, observed, offsets))
+
+    def outcomes(self) -> list[Array]:
+        """Observed outcomes of each fit."""
+        y, seen = self.data.X[:, -1], self.data.observed.astype(bool)
+        return [y[a:b][seen[a:b]] for a, b in itertools.pairwise(self.offsets)]
+
+    def weighing(self, weight: Array) -> Batch:
+        """The same rows under other weights."""
+        return replace(self, data=replace(self.data, weight=weight))
+
+    def solve(self, task: Task, points: Array, gaps: bool, errors: bool = True, free: Array | None = None) -> Solved:
+        """Fit every stretch from its starting points (u, points, n); ``free``: the parameters that move, where not all of the task's."""
+        kernel = task.model.kernel(gaps)
+        moving = task.free if free is None else free
+        rough = task.rough[np.isin(task.free, moving)]
+        u, n, k = len(self), len(task.names), len(moving)
+        raw, report, nll = np.zeros((u, n)), np.zeros((u, 3)), np.zeros(u)
+        natural, slope, pinned = np.zeros((u, n)), np.zeros((u, n)), np.zeros((u, n), np.uint8)
+        outer, hessian = np.zeros((u, k, k)), np.zeros((u, k, k))
+        compiled: Callable[..., None] = solve_many
+        compiled(
+            kernel.objective_function, kernel.information_function if task.newton else no_information, task.centre, task.precision, points,
+            task.forced, task.starts, task.far, moving, task.floor, task.ceiling, self.count, self.spread, rough, task.newton, errors,
+            self.offsets, self.places, *self.data.arguments, task.evaluations, raw, pinned, report, nll, outer, hessian, natural, slope,
+        )  # fmt: skip
+        return Solved(raw, nll, report[:, 1] == 1, report[:, 2] == 1, report[:, 0], pinned.astype(bool), outer, hessian, natural, slope)
+
+    def joined(self) -> Batch:
+        """All stretches as the sequences of a single fit."""
+        y, seen = self.data.X[:, -1], self.data.observed.astype(bool)
+        ends = np.array([0, len(self.data.X)]), np.array([0, len(self.data.Q)])
+        return Batch(self.data, *ends, *_sizes(y, seen, ends[0]))
+
+    def evaluate(self, task: Task, raw: Array, gaps: bool) -> tuple[Array, Array, Array]:
+        """At raw points (u, n), without the prior: negative log-likelihood (u,), natural values (u, n), its gradient by raw (u, n)."""
+        found, natural, score = np.zeros(len(self)), np.zeros_like(raw), np.zeros_like(raw)
+        compiled: Callable[..., None] = evaluate_many
+        compiled(task.model.kernel(gaps).objective_function, raw, self.offsets, self.places, *self.data.arguments, found, natural, score)
+        return np.where(np.isfinite(found), found, np.inf), natural, score
+
+
+def _sizes(y: Array, observed: Array, offsets: Array) -> tuple[Array, Array]:
+    """Number of observed values and log standard deviation of each fit."""
+    value = np.where(observed, y, 0.0)
+    count = np.add.reduceat(observed.astype(float), offsets[:-1])
+    mean = np.add.reduceat(value, offsets[:-1]) / count
+    away = np.where(observed, y - np.repeat(mean, np.diff(offsets)), 0.0)
+    with np.errstate(divide="ignore"):
+        return count, 0.5 * np.log(np.add.reduceat(away**2, offsets[:-1]) / count)
