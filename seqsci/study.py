@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from seqsci.estimation.result import Fit
 from seqsci.evaluate.backtest import Backtest, Protocol, backtest
 from seqsci.evaluate.compare import compare
 from seqsci.evaluate.comparison import Comparison
+from seqsci.evaluate.panel_backtest import PanelBacktest
+from seqsci.evaluate.panel_comparison import compare_panel
+from seqsci.evaluate.panel_verdict import PanelComparison
 from seqsci.frames import to_sequences
 from seqsci.model import Model
 from seqsci.predictor import ModelPredictor, Predictor, SelectedPredictor
@@ -100,6 +103,11 @@ def fit(
     return (estimator or MaximumLikelihood()).fit(model, to_sequences(model, data, unit))
 
 
+@overload
+def compare_fit(fitted: PanelBacktest, *, tried_before: int = 0) -> PanelComparison: ...
+
+
+@overload
 def compare_fit(
     fitted: Fit,
     baselines: Study | Sequence[Predictor | Fit | Model],
@@ -111,7 +119,21 @@ def compare_fit(
     progress: Callable[[str], None] | None = None,
     estimator: GradientDescent | None = None,
     realized: Any = None,
-) -> Comparison:
+) -> Comparison: ...
+
+
+def compare_fit(
+    fitted: Fit | PanelBacktest,
+    baselines: Study | Sequence[Predictor | Fit | Model] | None = None,
+    test_share: float = 0.3,
+    refit: int = 60,
+    label: str = "development",
+    restriction: tuple[tuple[str, float], ...] = (),
+    tried_before: int = 0,
+    progress: Callable[[str], None] | None = None,
+    estimator: GradientDescent | None = None,
+    realized: Any = None,
+) -> Comparison | PanelComparison:
     """Compare a fitted model with baselines on the last share of its rows; model and baselines are refitted on the same dates.
 
     The model of the fit is re-estimated on each training window, so no row is forecast with parameters that have seen it; with a
@@ -122,7 +144,17 @@ def compare_fit(
     re-estimated on the same windows. A baseline that cannot take the data is left out with its reason. A model with a drive needs the
     ``estimator`` that trained it (a `Study` brings it): the network is trained anew at each refit, on the training rows alone.
     ``realized`` (rows,) adds the score RV-QLIKE against realized variance [percent^2] (Patton 2011, DOI 10.1016/j.jeconom.2010.03.034).
+
+    Given a `PanelBacktest` (of `seqsci.evaluate.panel_backtest.backtest_panel`, which has run the baselines by the protocol stated there),
+    its first predictor is compared with the others over all series, see `seqsci.evaluate.panel_comparison.compare_panel`; of the other
+    arguments only ``tried_before`` may be given.
     """
+    if isinstance(fitted, PanelBacktest):
+        if baselines is not None:
+            raise DataError(explain("the baselines of a panel have run", "baselines=...", "none", "backtest_panel(..., baselines=...)"))
+        return compare_panel(fitted, tried=len(fitted.paths) + len(fitted.skipped) + tried_before)
+    if baselines is None:
+        raise DataError(explain("a comparison needs baselines", "none", "a study, models or predictors", "compare(fit, baselines=[...])"))
     if isinstance(baselines, Study):
         study = baselines
         rules = (study.test_share, study.refit, study.label, study.restriction, study.tried_before)

@@ -68,7 +68,7 @@ THIRD_PARTY = {
     ),
     "sympy": ("equations", "testing"),
     "numba": ("equations.numba_functions", "equations.numba_cache", "estimation.optimise", "estimation.fused", "estimation.fused_panel"),
-    "pandas": ("frames", "data", "domains", "panel"),
+    "pandas": ("frames", "data", "domains", "panel", "evaluate"),
 }
 """Packages that only these parts import (a star stands for one name)."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from seqsci.evaluate.backtest import Backtest
@@ -9,10 +11,13 @@ from seqsci.evaluate.comparison import Comparison, Difference, ScoreRow
 from seqsci.evaluate.resampling import block_bootstrap_interval
 from seqsci.evaluate.scores import diebold_mariano, kupiec, normalised_qlike, qlike, squared_error
 
+if TYPE_CHECKING:
+    from seqsci.evaluate.panel_backtest import PanelBacktest
+
 Array = np.ndarray
 
 
-def losses(test: Backtest, name: str, realized: Array | None = None) -> dict[str, Array]:
+def losses(test: Backtest | PanelBacktest, name: str, realized: Array | None = None) -> dict[str, Array]:
     """Per-row losses of one predictor: MSE and NLL; of returns in percent units, with QLIKE, and RV-QLIKE where realized variance is given.
 
     Of returns the variance is what is forecast, so their MSE and QLIKE are those of the variance; else MSE is that of the mean.

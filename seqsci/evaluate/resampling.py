@@ -80,10 +80,7 @@ def stationary_bootstrap_means(series: npt.ArrayLike, block_length: float, resam
     """
     x = finite_series("series", series)
     n = x.size
-    if not 1.0 <= block_length <= n:
-        raise ParameterError(explain("block_length does not fit the series", block_length, f"1 <= block_length <= n = {n}", "pass another"))
-    if resamples < 1:
-        raise ParameterError(explain("resamples must be positive", resamples, ">= 1, and 1000 or more for an interval", "pass more"))
+    _check(n, block_length, resamples)
     rng = np.random.default_rng(seed)
     mean = float(x.mean())
     prefix = np.concatenate(([0.0], np.cumsum(np.tile(x - mean, 2))))
@@ -92,10 +89,15 @@ def stationary_bootstrap_means(series: npt.ArrayLike, block_length: float, resam
     return mean + np.concatenate(sums) / n
 
 
-def _resampled_sums(
-    prefix: npt.NDArray[np.float64], n: int, resamples: int, block_length: float, rng: np.random.Generator
-) -> npt.NDArray[np.float64]:
-    """Return the sums of ``resamples`` resamples, laid end to end: a block sum is a difference of ``prefix`` (of the series, twice)."""
+def _check(n: int, block_length: float, resamples: int) -> None:
+    if not 1.0 <= block_length <= n:
+        raise ParameterError(explain("block_length does not fit the series", block_length, f"1 <= block_length <= n = {n}", "pass another"))
+    if resamples < 1:
+        raise ParameterError(explain("resamples must be positive", resamples, ">= 1, and 1000 or more for an interval", "pass more"))
+
+
+def _blocks(n: int, resamples: int, block_length: float, rng: np.random.Generator) -> tuple[npt.NDArray[np.int64], ...]:
+    """Return the blocks of resamples laid end to end: where each begins there, and the rows start..stop it takes of the series, twice."""
     restart = rng.random(resamples * n) < 1.0 / block_length
     restart[::n] = True
     first = np.flatnonzero(restart)
@@ -103,6 +105,41 @@ def _resampled_sums(
     stop = np.append(first[1:], resamples * n)
     stop -= first
     stop += start
+    return first, start, stop
+
+
+def stationary_bootstrap_counts(rows: int, block_length: float, resamples: int, seed: int) -> npt.NDArray[np.int64]:
+    """Return how often each row occurs in each resample of `stationary_bootstrap_means`: the same seed draws the same blocks.
+
+    Several series that are weighted with the same counts are resampled jointly: what happened to all of them in one row stays together.
+
+    Parameters: ``rows`` of the series; ``block_length``, the mean block length (rows, >= 1); ``resamples``; ``seed``.
+    Shapes: -> (resamples, rows); every row of it sums to ``rows``.
+    Raises: ParameterError unless ``1 <= block_length <= rows`` and ``resamples >= 1``.
+    Source: Politis & Romano (1994), J. American Statistical Association 89, 1303-1313, DOI 10.1080/01621459.1994.10476870.
+
+    >>> stationary_bootstrap_counts(5, block_length=2.0, resamples=3, seed=0).sum(1)
+    array([5, 5, 5])
+    """
+    _check(rows, block_length, resamples)
+    rng, parts = np.random.default_rng(seed), []
+    batch = max(1, _POSITIONS_PER_BATCH // rows)
+    width = 2 * rows + 1
+    for done in range(0, resamples, batch):
+        many = min(batch, resamples - done)
+        first, start, stop = _blocks(rows, many, block_length, rng)
+        place = first // rows * width
+        edges = np.bincount(place + start, minlength=many * width) - np.bincount(place + stop, minlength=many * width)
+        twice = edges.reshape(many, width).cumsum(1)
+        parts.append(twice[:, :rows] + twice[:, rows : 2 * rows])
+    return np.concatenate(parts)
+
+
+def _resampled_sums(
+    prefix: npt.NDArray[np.float64], n: int, resamples: int, block_length: float, rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """Return the sums of ``resamples`` resamples, laid end to end: a block sum is a difference of ``prefix`` (of the series, twice)."""
+    first, start, stop = _blocks(n, resamples, block_length, rng)
     block_sums = prefix.take(stop)
     block_sums -= prefix.take(start)
     sums: npt.NDArray[np.float64] = np.add.reduceat(block_sums, np.searchsorted(first, n * np.arange(resamples)))
