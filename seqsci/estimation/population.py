@@ -11,6 +11,9 @@ Array = np.ndarray
 NARROWEST, WIDEST = math.log(1e-3), math.log(50.0)
 """Bounds of the log standard deviations on the raw scale: below a thousandth units are equal, above 50 the scale says nothing."""
 
+SEPARATE = 1e-6
+"""Share by which correlations are drawn to zero, so that a perfect one can still be inverted."""
+
 
 @dataclass(frozen=True, eq=False)
 class Normal:
@@ -37,9 +40,10 @@ def normal_population(information: Array, pull: Array, centre: Array, covariance
 
     Source: Laird and Ware (1982), DOI 10.2307/2529876; Lindstrom and Bates (1990), DOI 10.2307/2532087.
 
-    >>> found = normal_population(np.full((4, 1, 1), 1e9), 1e9 * np.array([[1.0], [2.0], [3.0], [4.0]]), np.zeros(1), np.eye(1))
+    >>> own = np.array([[1.0], [2.0], [3.0], [4.0]])
+    >>> found = normal_population(np.full((4, 1, 1), 100.0), 100.0 * own, np.zeros(1), np.eye(1))
     >>> found.centre.round(3), found.covariance.round(3)
-    (array([2.5]), array([[1.25]]))
+    (array([2.5]), array([[1.24]]))
     """
     from scipy.optimize import minimize
 
@@ -66,7 +70,9 @@ def normal_population(information: Array, pull: Array, centre: Array, covariance
     bounds = [(c - 30, c + 30) for c in centre] + [(NARROWEST, WIDEST)] * k + [(-50.0, 50.0) if correlated else (0.0, 0.0)] * len(below[0])
     found = minimize(lost, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 2000, "ftol": 1e-13, "gtol": 1e-8})
     lower = _lower(found.x, k)
-    return Normal(found.x[:k].copy(), lower @ lower.T, -float(found.fun) * units, bool(found.success))
+    covariance = lower @ lower.T
+    covariance = covariance * (1 - SEPARATE) + SEPARATE * np.diag(np.diag(covariance))
+    return Normal(found.x[:k].copy(), covariance, -float(found.fun) * units, bool(found.success))
 
 
 def _lower(point: Array, k: int) -> Array:

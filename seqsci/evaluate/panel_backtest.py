@@ -12,9 +12,10 @@ import numpy as np
 from seqsci.errors import DataError, explain
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.evaluate.backtest import Path, Protocol
-from seqsci.evaluate.panel_paths import Forecasts, of_model, one_by_one
+from seqsci.evaluate.panel_paths import of_model, one_by_one
 from seqsci.evaluate.panel_rows import Start, panel_of, starts_of
 from seqsci.model import Model
+from seqsci.panel.rolling import Forecasts
 from seqsci.predictor import ModelPredictor, Predictor
 
 if TYPE_CHECKING:

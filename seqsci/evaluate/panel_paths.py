@@ -13,7 +13,8 @@ from seqsci.errors import MissingExtraError, SeqsciError
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.evaluate.backtest import Protocol, _run
 from seqsci.model import Model
-from seqsci.predictor import ModelPredictor, Predictor
+from seqsci.panel.rolling import Forecasts, roll
+from seqsci.predictor import Predictor
 from seqsci.sequences import Sequences
 
 if TYPE_CHECKING:
@@ -26,27 +27,6 @@ TASKS_A_WORKER = 8
 """Tasks that every worker gets at least, where there are that many series: the slow ones then even out."""
 NUMERICAL = (SeqsciError, ArithmeticError, ValueError, RuntimeError)
 """What a refused or failed series raises (numpy's LinAlgError is a ValueError). Anything else is a fault of a program and is raised."""
-
-
-@dataclass(frozen=True, eq=False)
-class Forecasts:
-    """One-step-ahead forecasts of one predictor over a panel.
-
-    Attributes:
-        rows: (rows,) positions in the packed rows of the units, increasing.
-        mean, variance, log_density: (rows,) as in `seqsci.evaluate.backtest.Path`.
-        below: by level, (rows,) whether the outcome fell below that quantile.
-        failures: position of the unit and the reason, of each unit without forecasts.
-        seconds: wall time.
-    """
-
-    rows: Array
-    mean: Array
-    variance: Array
-    log_density: Array
-    below: Mapping[float, Array]
-    failures: Sequence[tuple[int, str]]
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +112,8 @@ def of_model(
     levels: tuple[float, ...],
     threads: int | None,
 ) -> Forecasts:
-    """Run a model of ours through the protocol on every series; ``threads`` is for the compiled path."""
-    return one_by_one(ModelPredictor(model, estimator), units, first, refit, window, model.mechanism.outcomes[0].name, levels)
+    """Run a model of ours through the protocol on every series, by compiled refits on ``threads``."""
+    return roll(model, units, first, refit, window, estimator, levels, threads)
 
 
 def _observed_after(units: Units, position: int, first: int) -> bool:

@@ -74,6 +74,20 @@ class Job:
 
     def unfit(self, rows: slice) -> str:
         """Why a stretch of rows cannot be fitted, or nothing."""
+        if reason := self.too_little(rows):
+            return reason
+        for name, values in self.units.known.items():
+            if not np.isfinite(values[rows]).all():
+                return f"{name} is known before the outcome but has gaps"
+        y = self.units.outcome[rows]
+        try:
+            self.model.mechanism.check({self.model.mechanism.outcomes[0].name: y[~np.isnan(y)]}, self.units.measure or "")
+        except SeqsciError as error:
+            return str(error).splitlines()[0]
+        return ""
+
+    def too_little(self, rows: slice) -> str:
+        """Why a stretch of rows does not identify the model, or nothing."""
         y = self.units.outcome[rows]
         missing = np.isnan(y)
         seen = y[~missing] if missing.any() else y
@@ -87,13 +101,6 @@ class Job:
                 return f"{len(seen)} observed values, fewer than {self.estimator.min_rows}"
             if low == high:
                 return f"constant: {low:g} in all {len(seen)} rows"
-        for name, values in self.units.known.items():
-            if not np.isfinite(values[rows]).all():
-                return f"{name} is known before the outcome but has gaps"
-        try:
-            self.model.mechanism.check({self.model.mechanism.outcomes[0].name: seen}, self.units.measure or "")
-        except SeqsciError as error:
-            return str(error).splitlines()[0]
         return ""
 
     def batch(self, positions: list[int]) -> Batch:
@@ -195,8 +202,8 @@ class Job:
             np.column_stack([p.constraint.log_jacobian(r) for p, r in zip(self.task.model.kernel_parameters, raw.T, strict=True)])
         )
         hessian = np.repeat(self.task.precision[np.ix_(self.task.free, self.task.free)][None], len(batch), 0)
-        if rest is not None:
-            place = np.flatnonzero(np.diag(hessian[0]) == 0)
+        if rest is not None and kept.any():
+            place = np.flatnonzero(np.diag(self.task.precision)[self.task.free] == 0)
             hessian[np.ix_(np.arange(len(batch)), place, place)] = rest.hessian
 
         def chosen(ours: Array, theirs: Array) -> Array:

@@ -49,16 +49,20 @@ class Panel:
             ``prior_kept`` (why the prior was kept; empty where it was not); after partial pooling ``shrink_*``, the share of the way
             from a series' own estimate to the population's centre (0: own data alone, 1: population alone).
         model: what was fitted; unit: of the outcome.
-        units: the data; by: name of the column of ids.
+        units: the data, or None where the panel was loaded; by: name of the column of ids.
         population: what was estimated of all units together, or None.
+        states: (series, states) after the last row of each series, in the unit of estimation, once they were asked for;
+            last_dates: (series,) dates of those rows, or None.
     """
 
     table: pd.DataFrame
     model: Model
     unit: str | None
-    units: Units
+    units: Units | None
     by: str
     population: Population | None = None
+    states: Array | None = None
+    last_dates: Array | None = None
 
     @property
     def failures(self) -> pd.DataFrame:

@@ -60,11 +60,14 @@ class Raw(NamedTuple):
     dates: Array | None
 
 
-def to_units(model: Model, frame: Any, by: str = "unique_id", within: str | None = None, unit: str | None = None) -> Units:
+def to_units(
+    model: Model, frame: Any, by: str = "unique_id", within: str | None = None, unit: str | None = None, keep_ends: bool = False
+) -> Units:
     """Return a frame as units: long (``by``, ds, y or the outcome's name, known columns) or wide (dates x names; no column ``by``).
 
     ``within`` names the column of the sequences that share one fit (the cards of a user). Leading and trailing NaN of a series are no
-    steps; those in between are missing steps. Raises `DataError` for what concerns the whole frame: a missing column, an unstated unit.
+    steps, unless ``keep_ends``; those in between are missing steps. Raises `DataError` for what concerns the whole frame: a missing column,
+    an unstated unit.
     """
     outcome = model.mechanism.outcomes[0]
     table = frame.to_pandas() if hasattr(frame, "to_pandas") else frame
@@ -77,7 +80,7 @@ def to_units(model: Model, frame: Any, by: str = "unique_id", within: str | None
             explain(f"the unit of {outcome.name} is not stated", f"unit = {measure!r}", allowed, f"pass unit={outcome.units[0]!r}")
         )
     found = _from_long(model, table, by, within) if by in table.columns else _from_wide(model, table, by)
-    return _packed(found, measure)
+    return _packed(found, measure, keep_ends)
 
 
 def _from_wide(model: Model, table: pd.DataFrame, by: str) -> Raw:
@@ -121,10 +124,10 @@ def _from_long(model: Model, long: pd.DataFrame, by: str, within: str | None) ->
     return Raw(list(found), codes, inner, y, known, index)
 
 
-def _packed(raw: Raw, measure: str | None) -> Units:
+def _packed(raw: Raw, measure: str | None, keep_ends: bool) -> Units:
     ids, codes, inner, y, known, index = raw
     reasons = _disordered(ids, codes, _starts(codes, inner), index)
-    kept = _without_ends(y, _starts(codes, inner))
+    kept = np.ones(len(y), bool) if keep_ends else _without_ends(y, _starts(codes, inner))
     if not kept.all():
         codes, inner, y = codes[kept], inner[kept], y[kept]
         known = {n: v[kept] for n, v in known.items()}
