@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from seqsci.mechanism import Gated, Mechanism
     from seqsci.model import Model
     from seqsci.panel.fitting import fit_panel
+    from seqsci.panel.pooling import EmpiricalBayes
+    from seqsci.panel.updating import update_panel
     from seqsci.parameter import Derived, Known, Outcome, Parameter, Presample, State
     from seqsci.plots import plot
     from seqsci.predictor import ModelPredictor, Predictor
@@ -35,6 +37,7 @@ _HOMES = {
     "Derived": "parameter",
     "Drive": "cell",
     "DriveSpec": "training.gradient",
+    "EmpiricalBayes": "panel.pooling",
     "Fit": "estimation.result",
     "Gated": "mechanism",
     "GradientDescent": "training.gradient",
@@ -61,12 +64,14 @@ _HOMES = {
     "load_fit": "estimation.artefact",
     "parameter_groups": "cell",
     "plot": "plots",
+    "update_panel": "panel.updating",
 }
 __all__ = [
     "Cell",
     "Derived",
     "Drive",
     "DriveSpec",
+    "EmpiricalBayes",
     "Fit",
     "Gated",
     "GradientDescent",
@@ -94,6 +99,7 @@ __all__ = [
     "load_fit",
     "parameter_groups",
     "plot",
+    "update_panel",
 ]
 
 

@@ -68,10 +68,43 @@ def _array(values: Any) -> Any:
     return None if values is None else [None if isinstance(v, float) and np.isnan(v) else v for v in np.asarray(values).tolist()]
 
 
-def _prior(table: Mapping[str, Any] | None) -> Prior | None:
+def described_prior(prior: Prior | None) -> dict[str, Any] | None:
+    """A prior as plain values."""
+    return None if prior is None else dataclasses.asdict(prior)
+
+
+def prior_of(table: Mapping[str, Any] | None) -> Prior | None:
+    """The prior of a description."""
     if table is None:
         return None
     return Prior(tuple(table["names"]), tuple(table["centre"]), tuple(map(tuple, table["covariance"])), table["source"])
+
+
+def described_model(model: Model) -> dict[str, Any]:
+    """A model as plain values."""
+    return {
+        "mechanism": _describe(model.mechanism),
+        "observation": _describe(model.observation),
+        "name": model.name,
+        "values": model.value,
+        "fixed": sorted(model.fixed),
+        "prior": described_prior(model.prior),
+    }
+
+
+def model_of(table: Mapping[str, Any], source: Path) -> Model:
+    """The model of a description; raises `ArtefactError` where it holds something else."""
+    mechanism, observation = _build(table["mechanism"], source), _build(table["observation"], source)
+    if (
+        not isinstance(mechanism, Mechanism)
+        or not isinstance(observation, Observation)
+        or any(not isinstance(g, Gate) for g in mechanism.gates.values())
+    ):
+        raise ArtefactError(
+            explain(f"{source} does not hold a model", type(mechanism).__name__, "a Mechanism and an Observation", "do not use this file")
+        )
+    values, fixed = tuple(table["values"].items()), frozenset(table["fixed"])
+    return Model(mechanism, observation, values, fixed, table["name"], prior_of(table.get("prior")))
 
 
 def save(fit: Fit, path: str | Path, run: Mapping[str, Any] | None = None) -> Path:
@@ -83,18 +116,13 @@ def save(fit: Fit, path: str | Path, run: Mapping[str, Any] | None = None) -> Pa
     s = fit.sequences
     content = {
         "format": FORMAT,
-        "mechanism": _describe(fit.model.mechanism),
-        "observation": _describe(fit.model.observation),
-        "name": fit.model.name,
-        "values": fit.model.value,
-        "fixed": sorted(fit.model.fixed),
+        **described_model(fit.model),
         "free_names": fit.free_names,
         "at_bound": fit.at_bound,
         "covariance_raw": [_array(row) for row in fit.covariance_raw],
         "log_likelihood": fit.log_likelihood,
         "rows": fit.rows,
         "seen": fit.seen,
-        "prior": None if fit.model.prior is None else dataclasses.asdict(fit.model.prior),
         "prior_kept": fit.prior_kept,
         "driven_by": list(fit.driven_by),
         "presamples": fit.presamples.tolist(),
@@ -140,18 +168,7 @@ def load_fit(path: str | Path) -> Fit:
         ) from error
     if not intact or table.get("format") != FORMAT:
         raise ArtefactError(explain(f"{source} was changed or made by another version", table.get("format"), FORMAT, "fit again"))
-    mechanism, observation = _build(table["mechanism"], source), _build(table["observation"], source)
-    if (
-        not isinstance(mechanism, Mechanism)
-        or not isinstance(observation, Observation)
-        or any(not isinstance(g, Gate) for g in mechanism.gates.values())
-    ):
-        raise ArtefactError(
-            explain(f"{source} does not hold a model", type(mechanism).__name__, "a Mechanism and an Observation", "do not use this file")
-        )
-    model = Model(
-        mechanism, observation, tuple(table["values"].items()), frozenset(table["fixed"]), table["name"], _prior(table.get("prior"))
-    )
+    model = model_of(table, source)
     s = table["sequences"]
     index = None if s["index"] is None else np.array(s["index"]).astype(s["index_type"])
 
