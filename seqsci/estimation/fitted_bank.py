@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from seqsci.estimation.bank import Bank
 
 Array = np.ndarray
-SHOWN = 12
-"""Components in the printed table."""
+SHOWN, LEAST = 12, 5e-5
+"""Most components in the printed table, and the smallest weight there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,6 +189,7 @@ class FittedBank:
             mean, deviation = self.population(n)
             facts.append(f"{n}: mean {number(mean)}, sd {number(deviation)} over the weights [{declared[n].unit}], {declared[n].reading}")
         order = np.argsort(-self.weights, kind="stable")[:SHOWN]
+        order = order[self.weights[order] >= LEAST]
         cells = [("weight", *self.bank.names)]
         cells += [(f"{self.weights[k]:.4f}", *(number(v) for v in self.bank.values[k])) for k in order]
         widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
