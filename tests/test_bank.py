@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -348,3 +350,11 @@ def test_a_saved_bank_that_was_changed_cut_or_lost_is_refused(fitted, tmp_path):
             load_bank(path)
     with pytest.raises(ArtefactError, match="no such artefact"):
         load_bank(tmp_path / "none.json")
+
+
+def test_the_page_on_banks_runs_as_it_is_printed(capsys):
+    page = (Path(__file__).parents[1] / "docs" / "bank.md").read_text()
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
+    exec(compile(code, "docs/bank.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert "(200, 21)" in printed and "bank of 21 x GARCH-n (ours)" in printed
