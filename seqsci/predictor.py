@@ -11,7 +11,7 @@ import numpy as np
 
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.result import Fit
-from seqsci.forecast import Distribution, PathForecast, one_step
+from seqsci.forecast import Distribution, PathForecast, Predictive, one_step
 from seqsci.model import Model
 from seqsci.sequences import Sequences
 
@@ -22,7 +22,7 @@ class FittedPredictor(ABC):
     """A predictor whose parameters are set; its memory reaches to the end of the rows it has seen."""
 
     @abstractmethod
-    def predict_rows(self, rows: Sequences) -> Distribution:
+    def predict_rows(self, rows: Sequences) -> Predictive:
         """One-step-ahead distributions of the next rows: row t uses the rows seen and those of ``rows`` before t, never t itself."""
 
     @abstractmethod

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from seqsci.bank_predictor import BankPredictor
 from seqsci.cells.volatility import Variance, Volatility
 from seqsci.constraints import Positive
 from seqsci.domains.finance.baselines import BASELINES
+from seqsci.estimation.bank import Bank
 from seqsci.gates.base import Gate
 from seqsci.gates.constant import ConstantGate
 from seqsci.gates.driven import DrivenGate
@@ -113,7 +115,10 @@ ALL_OBSERVATIONS = (
     ObservationCase(Bernoulli(), {"probability": 0.3}, support=(0.0, 1.0)),
 )
 
-ALL_MODELS: tuple[Predictor, ...] = (ModelPredictor(Model(Volatility(), StudentT())),)
+ALL_MODELS: tuple[Predictor, ...] = (
+    ModelPredictor(Model(Volatility(), StudentT())),
+    BankPredictor(Bank(VOLATILITY, {"memory": [0.8, 0.9, 0.95], "persistence": [0.9, 0.96, 0.99]}), pseudo_count=1.0),
+)
 
 ALL_BASELINES: tuple[Predictor, ...] = BASELINES
 """The baselines that a comparison offers."""

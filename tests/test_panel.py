@@ -205,3 +205,29 @@ def test_units_keep_the_order_in_which_they_appear(wide: pd.DataFrame) -> None:
     units = to_units(GARCH, long, unit="percent")
     assert units.ids == list(wide.columns[::-1]) and len(units.outcome) == wide.size
     assert repr(seqsci.fit_panel(GARCH, long, unit="percent")).startswith("GARCH-n (ours): 12 series (12 ok)")
+
+
+def test_sizes_tell_repeated_values_fit_by_fit() -> None:
+    from seqsci.estimation.search import log_spread
+    from seqsci.panel.batch import _sizes
+
+    parts = [np.array([1.0, 2.0, 3.0]), np.array([3.0, 3.0, 3.0, 1.0]), np.array([1.0, 0.0, 0.0, 0.0]), np.array([5.0])]
+    y = np.concatenate(parts)
+    count, spread = _sizes(y, np.ones(len(y), bool), np.cumsum([0, *map(len, parts)]))
+    assert count.tolist() == [3, 4, 4, 1]
+    np.testing.assert_allclose(spread, [log_spread(p) for p in parts])
+    assert np.isfinite(spread).tolist() == [False, True, True, False]
+
+
+def test_a_level_that_wanders_far_is_no_collapse() -> None:
+    from seqsci.model import Model
+    from seqsci.observations.gaussian import Gaussian
+    from tests.registry import LocalLevel
+
+    rng = np.random.default_rng(4)
+    y = np.cumsum(rng.normal(0, 1, 600)) + rng.normal(0, 0.01, 600)
+    model = Model(LocalLevel(), Gaussian())
+    assert np.diff(y).std() < 0.15 * y.std()
+    found = fit_panel(model, pd.DataFrame({"a": y, "b": 0.5 + rng.normal(0, 1, 600)})).table
+    assert (found["status"] == "ok").all() and found["step"][0] == pytest.approx(1.0, rel=0.1)
+    assert "step" in found["at_bound"][1] and found["step"][1] == 0.0  # no level noise at all: a bound, not a collapse

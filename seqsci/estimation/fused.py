@@ -25,7 +25,9 @@ KINK_STEP, SMOOTH_STEP = 0.5, 1e-3
 
 @njit(types.boolean(_v, _f, _n, _b, _b, _f, _f), cache=True, nogil=True, error_model="numpy")
 def collapsed(raw, nll, free, floor, ceiling, count, log_spread):  # type: ignore[no-untyped-def]
-    """Whether the density has collapsed onto repeated values: see COLLAPSE."""
+    """Whether the density has collapsed onto repeated values: see COLLAPSE. Never where log_spread is -inf: no value is repeated."""
+    if log_spread == -math.inf:
+        return False
     for m in range(len(free)):
         i = free[m]
         if floor[i] == 1 and ceiling[i] == 0 and raw[i] < VANISHED and raw[i] > -math.inf:

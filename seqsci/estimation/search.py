@@ -54,8 +54,7 @@ class Search:
         nothing: tuple[Array, Array] = (np.zeros(0), np.zeros((0, 0)))
         self.centre, self.precision = nothing if prior is None else prior.on(self.names, names)
         values = self.data.X[self.data.observed.astype(bool), self.kernel.program.n_known]
-        spread = float(values.std())
-        self._count, self._log_spread = len(values), math.log(spread) if spread > 0 else -math.inf
+        self._count, self._log_spread = len(values), log_spread(values)
 
     def nll(self, raw: Array, full: bool = False) -> float:
         """Negative log-likelihood at a raw point; leaves the gradient and, where full, the outer products behind."""
@@ -170,6 +169,13 @@ class Search:
         """Minus the log prior at a raw point, up to its constant; 0 without a prior."""
         moved = np.where(np.diag(self.precision) > 0, raw - self.centre, 0.0) if len(self.centre) else np.zeros(0)
         return float(0.5 * moved @ self.precision @ moved)
+
+
+def log_spread(values: Array) -> float:
+    """Log standard deviation of a series in which values are repeated in a row, else -inf: then no density collapses onto them."""
+    repeated = np.count_nonzero(values[1:] == values[:-1]) > 1
+    spread = float(values.std()) if repeated else 0.0
+    return math.log(spread) if spread > 0 else -math.inf
 
 
 def rescale(model: Model, factor: float, from_values: dict[str, float] | None = None) -> Model:

@@ -181,10 +181,17 @@ class Batch:
 
 
 def _sizes(y: Array, observed: Array, offsets: Array) -> tuple[Array, Array]:
-    """Number of observed values and log standard deviation of each fit."""
+    """Number of observed values, and log standard deviation of each fit as `seqsci.estimation.search.log_spread` has it."""
+    starts = offsets[:-1]
     value = np.where(observed, y, 0.0)
-    count = np.add.reduceat(observed.astype(float), offsets[:-1])
-    mean = np.add.reduceat(value, offsets[:-1]) / count
+    count = np.add.reduceat(observed.astype(float), starts)
+    seen = y[observed]
+    ends = np.cumsum(count).astype(np.int64)[:-1]
+    repeated = np.r_[0, np.cumsum(np.r_[False, seen[1:] == seen[:-1]])]  # pairs before each observed row; across fits they do not matter
+    first = np.r_[0, ends]
+    pairs = repeated[np.r_[ends, len(seen)]] - repeated[np.minimum(first + 1, len(seen))]
+    mean = np.add.reduceat(value, starts) / count
     away = np.where(observed, y - np.repeat(mean, np.diff(offsets)), 0.0)
     with np.errstate(divide="ignore"):
-        return count, 0.5 * np.log(np.add.reduceat(away**2, offsets[:-1]) / count)
+        spread = 0.5 * np.log(np.add.reduceat(away**2, starts) / count)
+    return count, np.where(pairs > 1, spread, -np.inf)

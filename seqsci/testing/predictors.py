@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqsci.forecast import Distribution
+from seqsci.forecast import Predictive
 from seqsci.predictor import FittedPredictor, Predictor
 from seqsci.sequences import Sequences
 from seqsci.testing.kernels import replaced_from
@@ -44,7 +44,7 @@ def described(fitted: FittedPredictor, rows: Sequences) -> np.ndarray:
 
 
 def _distributions(fitted: FittedPredictor, rows: Sequences, name: str) -> None:
-    distribution: Distribution = fitted.predict_rows(rows)
+    distribution: Predictive = fitted.predict_rows(rows)
     seen = np.asarray(rows.observed, bool)
     y = np.where(seen, next(iter(rows.outcome.values())), np.nanmean(next(iter(rows.outcome.values()))))
     for what, values in (("mean", distribution.mean), ("variance", distribution.variance), ("log density", distribution.log_density(y))):
