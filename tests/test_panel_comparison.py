@@ -153,6 +153,8 @@ def test_the_confidence_set_keeps_the_best_and_drops_a_clearly_worse_one() -> No
     found = model_confidence_set(table, ["best", "near", "worse", "twin", "worse twin"], "MSE")
     assert found.included == ("best", "near", "twin") and found.p_values["worse"] == found.p_values["worse twin"] < 0.01
     assert found == model_confidence_set(table, ["best", "near", "worse", "twin", "worse twin"], "MSE")
+    shaky = np.column_stack([table[:, 0], table[:, 0] + rng.normal(1e-5, 1e-4, 400), table[:, 2]])
+    assert model_confidence_set(shaky, ["a", "b", "c"], "MSE").p_values["b"] == 1.0
     assert set(model_confidence_set(np.tile(common, 3), ["a", "b", "c"], "MSE").p_values.values()) == {1.0}
     with pytest.raises(DataError, match="rows and models"):
         model_confidence_set(table, ["best"], "MSE")

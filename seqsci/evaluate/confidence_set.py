@@ -12,7 +12,7 @@ import numpy as np
 from seqsci.errors import DataError, MissingExtraError, explain
 from seqsci.evaluate.comparison import EQUAL
 from seqsci.evaluate.resampling import automatic_block_length
-from seqsci.evaluate.scores import finite_array
+from seqsci.evaluate.scores import diebold_mariano, finite_array
 
 Array = np.ndarray
 
@@ -43,8 +43,9 @@ def model_confidence_set(
     """Return the Model Confidence Set of some candidates.
 
     The range statistic ``max_ij (mean_i - mean_j) / sd_ij`` is compared with its stationary bootstrap distribution; while it is too large
-    the worst model leaves. Models whose losses agree to four decimals in every row are one candidate. The mean block length is the
-    longest automatic one of a model's loss less the mean over the models, rounded up.
+    the worst model leaves. Models whose mean difference and two (Newey-West) standard errors of it stay below the fourth decimal are one
+    candidate: two optimisers at one maximum. The mean block length is the longest automatic one of a model's loss less the mean over the
+    models, rounded up.
 
     Parameters: ``losses`` (rows, models), of a panel the mean over its series by date; ``names``; ``score``, how the loss is called;
     ``size``, one minus the confidence; ``resamples`` and ``seed`` of the bootstrap.
@@ -81,6 +82,7 @@ def _twins(table: Array) -> list[int]:
     """For each column the first one that it equals."""
     found: list[int] = []
     for i in range(table.shape[1]):
-        same = (j for j in sorted(set(found)) if float(np.abs(table[:, i] - table[:, j]).max()) < EQUAL)
+        pairs = ((j, diebold_mariano(table[:, i], table[:, j])) for j in sorted(set(found)))
+        same = (j for j, test in pairs if abs(test.mean_difference) + 2.0 * test.standard_error < EQUAL)
         found.append(next(same, i))
     return found
