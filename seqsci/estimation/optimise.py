@@ -170,7 +170,7 @@ def maximise(objective, centre, precision, raw, free, X, observed, weight, reset
             step[i] = s
             slope_0 += s * g[i]
             longest = max(longest, abs(s))
-        if not slope_0 < 0.0 or slope_0 > -1e-9:
+        if not slope_0 < 0.0 or slope_0 > -1e-7:
             report[2] = 1.0
             break
         low, high, length = 0.0, math.inf, min(1.0, _MAX_RAW_STEP / longest)
@@ -218,7 +218,7 @@ def maximise(objective, centre, precision, raw, free, X, observed, weight, reset
             for i in range(k):
                 for j in range(k):
                     inverse[i, j] += (1.0 + yhy / sy) * step[i] * step[j] / sy - (column[i] * step[j] + step[i] * column[j]) / sy
-        small = small + 1 if decrease < 1e-7 else 0
+        small = small + 1 if decrease < 1e-6 else 0
         if small >= 2:
             report[2] = 1.0
             break
