@@ -57,7 +57,8 @@ def test_one_series_of_a_panel_is_the_backtest_of_that_series(wide: pd.DataFrame
     first = window or 280
     for i, name in enumerate(found.series):
         sequences = Sequences({"log_return": wide[name].to_numpy()}, measure={"log_return": "percent"})
-        single = backtest((ModelPredictor(GARCH, PANEL), EWMA, GARCH_N), sequences, "log_return", Protocol(first, 400, 50, window))
+        with panel_paths.one_thread():
+            single = backtest((ModelPredictor(GARCH, PANEL), EWMA, GARCH_N), sequences, "log_return", Protocol(first, 400, 50, window))
         np.testing.assert_array_equal(found.y[found.code == i], single.y)
         assert found.centers[i] == single.center and found.factor == single.factor and found.returns
         for label, path in single.paths.items():

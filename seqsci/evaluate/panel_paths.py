@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqsci.errors import MissingExtraError, SeqsciError
+from seqsci.errors import SeqsciError, missing_extra
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.evaluate.backtest import Protocol, _run
 from seqsci.model import Model
@@ -67,7 +68,22 @@ class Task:
 
     def many(self, chunk: Sequence[Series]) -> list[tuple[Array, ...] | str]:
         """`one` for each series of a chunk."""
-        return [self.one(series) for series in chunk]
+        with one_thread():
+            return [self.one(series) for series in chunk]
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Linear algebra on one thread: how many there are decides the last bits of a baseline's estimates, and workers would crowd each other.
+
+    SciPy's own library is loaded first; one that comes later would not be limited.
+    """
+    try:
+        import scipy.linalg  # noqa: F401
+        import threadpoolctl
+    except ModuleNotFoundError as error:
+        raise missing_extra(error, "a baseline over a panel") or error from error
+    limits: AbstractContextManager[object] = threadpoolctl.threadpool_limits(1)
+    return limits
 
 
 def one_by_one(
@@ -76,12 +92,13 @@ def one_by_one(
     """Run a predictor through the protocol on every series, as `seqsci.evaluate.backtest.backtest` does on one.
 
     Tasks go through ``joblib.Parallel()`` without a back end or a number of jobs, so ``with joblib.parallel_config(...)`` decides where
-    they run: outside of one they run here, one after the other. A unit with ``first`` at or past its last row is not forecast.
+    they run: outside of one they run here, one after the other. Wherever they run, the numbers are the same to the last bit.
+    A unit with ``first`` at or past its last row is not forecast.
     """
     try:
         import joblib
-    except ImportError as error:
-        raise MissingExtraError("joblib", "fit", "a baseline over a panel") from error
+    except ModuleNotFoundError as error:
+        raise missing_extra(error, "a baseline over a panel") or error from error
 
     clock = time.perf_counter()
     task = Task(predictor, outcome, units.measure, refit, window, levels)
@@ -89,7 +106,8 @@ def one_by_one(
     wanted = [i for i in range(len(units)) if i not in units.reasons and _observed_after(units, i, int(first[i]))]
     chunks = _chunks(wanted, units, joblib.effective_n_jobs(None))
     data = ([Series(units.outcome[c], {n: v[c] for n, v in units.known.items()}, int(first[i])) for i, c in chunk] for chunk in chunks)
-    found = joblib.Parallel()(joblib.delayed(task.many)(chunk) for chunk in data)
+    with one_thread():  # so that threads of this process find, and leave, one
+        found = joblib.Parallel()(joblib.delayed(task.many)(chunk) for chunk in data)
     parts: list[tuple[Array, ...]] = []
     for (i, cut), part in zip((one for chunk in chunks for one in chunk), (one for many in found for one in many), strict=True):
         if isinstance(part, str):
