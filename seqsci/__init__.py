@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from seqsci.bank_predictor import BankPredictor
     from seqsci.cell import Cell, Drive, parameter_groups
     from seqsci.errors import SeqsciError
     from seqsci.estimation.artefact import load_fit
+    from seqsci.estimation.bank import Bank
     from seqsci.estimation.hypothesis_tests import likelihood_ratio
     from seqsci.estimation.maximum_likelihood import MaximumLikelihood
     from seqsci.estimation.result import Fit
+    from seqsci.evaluate.panel_backtest import backtest_panel
     from seqsci.knockout import knock_out
     from seqsci.linear_gaussian import LinearGaussian
     from seqsci.mechanism import Gated, Mechanism
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from seqsci.training.gradient import DriveSpec, GradientDescent
 
 _HOMES = {
+    "Bank": "estimation.bank",
+    "BankPredictor": "bank_predictor",
     "Cell": "cell",
     "Derived": "parameter",
     "Drive": "cell",
@@ -55,6 +60,7 @@ _HOMES = {
     "Sequences": "sequences",
     "State": "parameter",
     "Study": "study",
+    "backtest_panel": "evaluate.panel_backtest",
     "compare": "study:compare_fit",
     "fit": "study",
     "fit_panel": "panel.fitting",
@@ -67,6 +73,8 @@ _HOMES = {
     "update_panel": "panel.updating",
 }
 __all__ = [
+    "Bank",
+    "BankPredictor",
     "Cell",
     "Derived",
     "Drive",
@@ -90,6 +98,7 @@ __all__ = [
     "State",
     "Study",
     "__version__",
+    "backtest_panel",
     "compare",
     "fit",
     "fit_panel",

@@ -199,13 +199,25 @@ def refuse(faults: Sequence[str]) -> None:
 
 def study_builder(domain: str) -> Any:
     """The function of a domain that turns a configuration into a `seqsci.study.Study`."""
+    return _builder(domain, "STUDY", "A study")
+
+
+def panel_builder(domain: str) -> Any:
+    """The function of a domain that turns a configuration into a model, a long frame of all its series, and their unit."""
+    return _builder(domain, "PANEL", "A panel")
+
+
+def _builder(domain: str, entry: str, what: str) -> Any:
     known, domain = manifests(), str(domain)
     if domain not in known:
         raise ConfigError(
             explain(f"no domain {domain!r}{did_you_mean(domain, known)}", domain, ", ".join(known), "set domain: in the configuration")
         )
-    module, function = known[domain].STUDY.split(":")
+    if not hasattr(known[domain], entry):
+        have = ", ".join(n for n, m in known.items() if hasattr(m, entry))
+        raise ConfigError(explain(f"{domain} has no {what[2:]} of a configuration", domain, have, f"add {entry} to its manifest"))
+    module, function = getattr(known[domain], entry).split(":")
     try:
         return getattr(importlib.import_module(module), function)
     except ModuleNotFoundError as error:
-        raise missing_extra(error, f"A study of {domain}") or error from error
+        raise missing_extra(error, f"{what} of {domain}") or error from error

@@ -92,6 +92,7 @@ def read_returns(
     kind: Literal["prices", "returns"],
     unit: Literal["decimal", "percent"] | None = None,
     covariates: Sequence[str] = (),
+    singly: bool = False,
 ) -> pd.DataFrame:
     """Return the log-returns of one or many series as a long frame `unique_id`, `ds`, `y`, covariates, its unit in ``attrs["unit"]``.
 
@@ -103,6 +104,9 @@ def read_returns(
     unit         of returns: decimal (.01 is 1 %) or percent; needed for returns, not for prices
     covariates   numeric columns to carry along unchanged; of a wide frame: the same for every series; of prices: at the date of the return
 
+    singly       faults of single series (dates, infinite values, too short, constant, another unit) are left to `seqsci.fit_panel`, which makes
+                 a row with a reason of each; a price that is none becomes an infinite return. Faults of the file are raised all the same
+
     NaN is a missing step and is kept. A missing price makes both returns that touch it missing; drop holidays first. In a wide frame of
     several names, NaN before the first and after the last value of a name (not listed) are no steps. Times with a zone: midnights keep
     their date, others become UTC. Raises DataError with all faults at once, ConfigError, MissingExtraError; `source` is only read.
@@ -110,15 +114,17 @@ def read_returns(
     check_request(kind, unit, covariates)
     table = _as_table(source)
     panel, faults = _panel(table, column, date_column, id_column, list(covariates))
-    faults += date_faults(panel) + value_faults(panel, kind)
+    faults += [] if singly else date_faults(panel) + value_faults(panel, kind)
     first = np.r_[True, panel.codes[1:] != panel.codes[:-1]]
     if kind == "prices":
         positive = np.where(np.isfinite(panel.y) & (panel.y > 0), panel.y, np.nan)
         returns = np.where(first, np.nan, np.diff(np.log(positive), prepend=np.nan))
+        if singly:
+            returns = np.where(~np.isnan(panel.y) & np.isnan(positive), np.inf, returns)
     else:
-        returns = np.where(np.isinf(panel.y), np.nan, panel.y)
-        faults += unit_faults(panel, unit or "decimal")
-    faults += return_faults(panel, returns)
+        returns = panel.y if singly else np.where(np.isinf(panel.y), np.nan, panel.y)
+        faults += [] if singly else unit_faults(panel, unit or "decimal")
+    faults += [] if singly else return_faults(panel, returns)
     if faults:
         heading = f"{len(faults)} faults in the {kind}:\n" if len(faults) > 1 else ""
         raise DataError(heading + "\n".join(faults))

@@ -18,6 +18,8 @@ TEMPLATES = ("returns",)
 """Configurations that wait for a file of the user's."""
 STUDY = "seqsci.domains.finance.study:build"
 """Import path of the function that turns a configuration into a study."""
+PANEL = "seqsci.domains.finance.study:panel"
+"""Import path of the function that turns a configuration into a model and all series of its file."""
 MODELS = "seqsci.domains.finance.models:MODELS"
 """Import path of the builders of models, by the name that configurations use."""
 PLOTS = "seqsci.domains.finance.plots:figures"

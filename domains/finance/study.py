@@ -12,6 +12,7 @@ from seqsci.domains.finance.covariates import SUMMARY, add_covariates
 from seqsci.domains.finance.data import load_series, read_returns
 from seqsci.domains.finance.models import HYPOTHESES, MODELS, RESTRICTION
 from seqsci.errors import ConfigError, DataError, did_you_mean, explain
+from seqsci.model import Model
 from seqsci.registry import Section, check_keys, refuse
 from seqsci.study import Study
 from seqsci.training.configuration import Estimator, read_estimator
@@ -25,11 +26,7 @@ def build(config: Mapping[str, Any]) -> Study:
     check_keys(config, ("name", "domain", "data", "model", "estimator", "trainer", "comparison"), place)
     faults: list[str] = []
     data, comparison = (Section(f"{place}: {key}", config.get(key) or {}, faults) for key in ("data", "comparison"))
-    check_keys(
-        data.values,
-        ("series", "path", "kind", "unit", "column", "date_column", "id_column", "unique_id", "covariates", "realized"),
-        data.place,
-    )
+    check_keys(data.values, DATA_KEYS, data.place)
     check_keys(comparison.values, ("label", "tried_before", "test_share", "refit", "baselines"), comparison.place)
     model = _choose(str(config.get("model") or "default"), MODELS, f"{place}: model")()
     known = {b.name: b for b in BASELINES}
@@ -61,6 +58,20 @@ def build(config: Mapping[str, Any]) -> Study:
     )
 
 
+def panel(config: Mapping[str, Any]) -> tuple[Model, Any, str]:
+    """The model of a configuration, all series of its file as a long frame of returns, and their unit."""
+    place = str(config.get("name", "the configuration"))
+    check_keys(config, ("name", "domain", "data", "model", "estimator", "trainer", "comparison"), place)
+    faults: list[str] = []
+    data = Section(f"{place}: data", config.get("data") or {}, faults)
+    check_keys(data.values, DATA_KEYS, data.place)
+    model = _choose(str(config.get("model") or "default"), MODELS, f"{place}: model")()
+    texts = {key: data.text(key) for key in data.values if key != "covariates"}
+    refuse(faults)
+    frame = _read(texts, place, (), singly=True)
+    return model, frame, str(frame.attrs["unit"])
+
+
 def _realized(frame: Any, column: str | None) -> Any:
     """Realized variance in percent^2, brought to the level of squared returns by one factor over all rows that have it."""
     if column is None:
@@ -81,19 +92,9 @@ def _choose(name: str, table: Mapping[str, Any], place: str) -> Any:
 
 
 def _frame(data: Mapping[str, str | None], place: str, covariates: Sequence[str]) -> Any:
+    """The one series of a configuration."""
+    frame = _read(data, place, covariates)
     if path := data.get("path"):
-        if data.get("kind") is None:
-            fix = "pass --data.kind prices, or --data.kind returns --data.unit decimal (or percent)"
-            raise ConfigError(explain(f"{place}: data.kind is not stated", None, "prices or returns: it is never guessed", fix))
-        frame = read_returns(
-            path,
-            column=data.get("column"),
-            date_column=data.get("date_column"),
-            id_column=data.get("id_column"),
-            kind=cast("Literal['prices', 'returns']", data["kind"]),  # read_returns refuses any other word
-            unit=cast("Literal['decimal', 'percent'] | None", data.get("unit")),
-            covariates=[c for c in covariates if not SUMMARY.fullmatch(c)],
-        )
         ids = list(dict.fromkeys(frame["unique_id"]))
         if len(ids) > 1:
             chosen = data.get("unique_id")
@@ -104,13 +105,30 @@ def _frame(data: Mapping[str, str | None], place: str, covariates: Sequence[str]
                         f"{path} holds {len(ids)} series",
                         names,
                         "one series",
-                        "choose one: --data.unique_id NAME, or --data.column NAME",
+                        "choose one: --data.unique_id NAME, or --data.column NAME; seqsci fit-panel takes them all",
                     )
                 )
             kept = frame[frame["unique_id"] == chosen].reset_index(drop=True)
             kept.attrs.update(frame.attrs)
             return kept
-        return frame
+    return frame
+
+
+def _read(data: Mapping[str, str | None], place: str, covariates: Sequence[str], singly: bool = False) -> Any:
+    if path := data.get("path"):
+        if data.get("kind") is None:
+            fix = "pass --data.kind prices, or --data.kind returns --data.unit decimal (or percent)"
+            raise ConfigError(explain(f"{place}: data.kind is not stated", None, "prices or returns: it is never guessed", fix))
+        return read_returns(
+            path,
+            column=data.get("column"),
+            date_column=data.get("date_column"),
+            id_column=data.get("id_column"),
+            kind=cast("Literal['prices', 'returns']", data["kind"]),  # read_returns refuses any other word
+            unit=cast("Literal['decimal', 'percent'] | None", data.get("unit")),
+            covariates=[c for c in covariates if not SUMMARY.fullmatch(c)],
+            singly=singly,
+        )
     if data.get("series"):
         return load_series(str(data["series"]))
     raise ConfigError(explain(f"{place}: no data", "neither data.series nor data.path", "one of them", "pass --data.path prices.csv"))

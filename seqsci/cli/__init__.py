@@ -16,6 +16,7 @@ from seqsci.errors import ConfigError, SeqsciError, missing_extra
 
 COMMANDS = {
     "fit": "fit",
+    "fit-panel": "fit_panel",
     "compare": "compare",
     "validate": "validate",
     "test": "test",

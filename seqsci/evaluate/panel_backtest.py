@@ -152,9 +152,9 @@ def backtest_panel(
 
 
 def _default() -> MaximumLikelihood:
-    from seqsci.panel.fitting import PANEL
+    from seqsci.panel.fitting import ROLLING
 
-    return PANEL
+    return ROLLING
 
 
 def _forecast(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from seqsci.panel.units import Units, to_units
 
 PANEL = EmpiricalBayes().likelihood
 """How a panel climbs: from two basins where the data leave them open; Wald errors."""
+
+ROLLING = replace(PANEL, far=10.0)
+"""How refits of a backtest climb: from the last estimates, and from the model's own guess where that is nearly as good."""
 
 
 def fit_panel(

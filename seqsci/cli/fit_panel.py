@@ -1,0 +1,107 @@
+"""seqsci fit-panel: fit a model to every series of a file, a row a series."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+HELP = "fit a model to every series of a file; writes a row a series"
+OVERRIDES = {
+    "data.path": "file of your data, CSV or Parquet (--data FILE is short for it)",
+    "data.kind": "prices or returns",
+    "data.unit": "decimal or percent",
+    "data.date_column": "column of dates",
+    "data.id_column": "column of series names",
+    "model": "model by name (seqsci show NAME)",
+    "estimator.starts": "starting points that are climbed (default 2)",
+}
+POOLING = {"none": "PerGroup", "partial": "Partial", "shared": "Shared"}
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("--config", metavar="NAME", required=True, help="a shipped name (seqsci list) or the path of a YAML file")
+    parser.add_argument("--data", metavar="FILE", help="your data; columns as the CSV contract says (docs/csv.md)")
+    parser.add_argument(
+        "--pooling", choices=list(POOLING), default="none", help="none: each by itself; partial: a population; shared: one fit"
+    )
+    parser.add_argument("--threads", type=int, metavar="N", help="threads (default: one a core)")
+    parser.add_argument("--out", default="runs", metavar="DIR", help="folder of the runs (default: runs)")
+    parser.add_argument("--resume", metavar="RUN", help="go on with a run that was interrupted, without fitting again what is done")
+    for key, text in OVERRIDES.items():
+        parser.add_argument(f"--{key}", metavar=key.split(".")[-1].upper(), help=text)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Fit every series, print what came out, write the run; exits 130 where it was interrupted."""
+    from seqsci import registry, rundir
+    from seqsci.panel.artefact import save_panel
+    from seqsci.panel.fitting import PANEL, fit_panel
+    from seqsci.panel.pooling import EmpiricalBayes, Partial, PerGroup, Shared
+
+    clock = time.perf_counter()
+    config = registry.read_config(arguments.config)
+    for key, value in _overrides(arguments).items():
+        section, _, name = key.rpartition(".")
+        place = config.setdefault(section, {}) if section else config
+        place[name] = value
+    model, frame, unit = registry.panel_builder(config["domain"])(config)
+    estimator = _estimator(config, PANEL)
+    pooling = {"none": PerGroup, "partial": Partial, "shared": Shared}[arguments.pooling]()
+    alone = isinstance(pooling, PerGroup)
+    folder = Path(arguments.resume) if arguments.resume else rundir.fresh(arguments.out, f"{config['name']}-panel")
+    if not arguments.resume:
+        rundir.write_config(folder, config)
+    store = folder / "finished.parquet" if alone else None
+    panel = fit_panel(
+        model,
+        frame,
+        unit=unit,
+        estimator=estimator if alone else EmpiricalBayes(pooling, estimator),
+        threads=arguments.threads,
+        store=store,
+    )
+    print(panel)
+    failed = panel.failures
+    for reason, count in failed["reason"].str.replace(r"\d[\d.,]*", "..", regex=True).value_counts().head(8).items():
+        print(f"  {count:,} not fitted: {reason}")
+    _write(panel, folder)
+    unfinished = int((panel.table["status"] == "not run").sum())
+    if unfinished:
+        again = f"seqsci fit-panel --config {folder / 'config.yaml'} --resume {folder}"
+        print(f"interrupted; {unfinished:,} series are not done. Go on: {again}")
+        raise SystemExit(130)
+    path = save_panel(panel, folder / "panel.parquet")
+    if store is not None and store.exists():
+        store.unlink()
+    print(f"run written to {folder} ({time.perf_counter() - clock:.0f} s): parameters.csv, {path.name}")
+    print(f"next: in Python: panel = load_panel('{path}'); update_panel(panel, today)    (seqsci.panel.artefact, seqsci.update_panel)")
+
+
+def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
+    found = {k: v for k in OVERRIDES if (v := getattr(arguments, k)) is not None}
+    if arguments.data is not None:
+        found["data.path"] = arguments.data
+    return found
+
+
+def _estimator(config: dict[str, Any], default: Any) -> Any:
+    """The default climb with the number of starts that the command line names."""
+    from dataclasses import replace
+
+    from seqsci.registry import Section, refuse
+
+    section = Section(f"{config['name']}: estimator", config.get("estimator") or {})
+    starts = section.integer("starts", default.starts, least=1)
+    refuse(section.faults)
+    return replace(default, starts=starts)
+
+
+def _write(panel: Any, folder: Path) -> None:
+    from seqsci import rundir
+
+    rundir.write_text(folder / "parameters.csv", panel.table.to_csv(index=False, na_rep="nan"))
+    if panel.population is not None:
+        rundir.write_text(folder / "population.csv", panel.population.table.to_csv(na_rep="nan"))
