@@ -104,8 +104,8 @@ def read_returns(
     unit         of returns: decimal (.01 is 1 %) or percent; needed for returns, not for prices
     covariates   numeric columns to carry along unchanged; of a wide frame: the same for every series; of prices: at the date of the return
 
-    singly       faults of single series (dates, infinite values, too short, constant, another unit) are left to `seqsci.fit_panel`, which makes
-                 a row with a reason of each; a price that is none becomes an infinite return. Faults of the file are raised all the same
+    singly       faults of single series (dates, infinite values, too short, constant, another unit) are left to `seqsci.fit_panel`, which
+                 makes a row with a reason of each; a price that is none becomes an infinite return. Faults of the file are raised still
 
     NaN is a missing step and is kept. A missing price makes both returns that touch it missing; drop holidays first. In a wide frame of
     several names, NaN before the first and after the last value of a name (not listed) are no steps. Times with a zone: midnights keep

@@ -55,13 +55,19 @@ def each(
                 return True
             ready, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in ready:
+                result = future.result()
                 bar.advance(waiting.pop(future))
-                if (result := future.result()) is not None:
+                if result is not None:
                     take(result)
             if keep is not None and time.monotonic() - saved > SAVE_EVERY:
                 saved = time.monotonic()
                 keep()
     except KeyboardInterrupt:
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+        for future in waiting:  # what was in flight has come to its end
+            if not future.cancelled() and future.exception() is None and (result := future.result()) is not None:
+                take(result)
         return False
     finally:
         stop.set()

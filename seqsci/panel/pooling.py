@@ -217,7 +217,7 @@ class _Rounds:
 
     def _population(self, task: Task, normal: Normal) -> Normal:
         """The population of the quadratic likelihoods at the modes; the parameters without a population are profiled out."""
-        good, place = self.good, self.place
+        good, place = self.good & np.isfinite(self.hessian).all(axis=(1, 2)), self.place
         k = len(task.free)
         own = np.setdiff1d(np.arange(k), place)
         centre, precision = self._embedded(normal)
