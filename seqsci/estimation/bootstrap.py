@@ -12,11 +12,12 @@ import numpy as np
 
 from seqsci.constraints import inwards
 from seqsci.errors import ConvergenceError, ParameterError, SeqsciError, did_you_mean, explain
-from seqsci.estimation.hypothesis_tests import NestedTest, likelihood_ratio
+from seqsci.estimation.hypothesis_tests import NestedTest, nested
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.result import Fit
 from seqsci.estimation.summary import number
 from seqsci.model import Model
+from seqsci.sequences import Sequences
 
 Array = np.ndarray
 Found = TypeVar("Found")
@@ -117,8 +118,9 @@ def parametric_bootstrap(
     replicate's own are computed anew in its fit. The interval of level a holds what lies between the (1 - a)/2 and (1 + a)/2 quantiles of
     the replicates. Near a bound it covers at least a: where estimates are max(bound, normal), its lower end is the bound until the
     estimate is 1.96 standard errors away, and only then can it miss. The basic interval (2 estimate - quantiles) shrinks to a point
-    where the estimate lies on the bound, and the bias-corrected one is not defined by the ties there; so neither is offered. Bias of the
-    estimator is reported, not removed.
+    where the estimate lies on the bound, and ties there spoil the bias-corrected one: for a memory one standard error from its bound
+    they covered 49 % and 85 % of 150 series, the percentile interval 99 %. Bias of the estimator is reported, not removed: where it is a
+    good part of a standard error the interval covers too rarely (the persistence .99 of a GARCH, 1,000 rows: 80 %; profile: 93 %).
 
     Args:
         fit: errors of its density are not covered: the model is taken to be right.
@@ -168,34 +170,41 @@ def bootstrap_test(
     Args:
         restricted, full: nested fits of the same data.
         replicates, seed: number of simulations; the same seed gives the same p-value.
-        estimator: of the replicates; default: that of `parametric_bootstrap`.
+        estimator: of the replicates; default: climbs from the simulated values, and from the mechanism's first two guesses.
         threads: default: one a processor.
 
-    Raises what `likelihood_ratio` raises, and `ConvergenceError` where fewer than half of the replicates could be fitted.
+    Raises `ParameterError` where the fits are not nested or of different data, and `ConvergenceError` where fewer than half of the
+    replicates could be fitted.
     """
-    observed = likelihood_ratio(restricted, full)
+    extra = nested(restricted, full)
     small = _inside(restricted.model, restricted.at_bound)
-    large = _inside(full.model, full.at_bound)
-    like = _estimator(restricted, estimator)
     null = full.model.start_at(**{n: restricted.value[n] for n in full.model.free_names})
-    beside = _inside(null, tuple(n for n in full.model.free_names if _bounded(null, n)))
+    large = _inside(null, tuple(n for n in full.model.free_names if _bounded(null, n)))
+    like = estimator or replace(_estimator(restricted, None), starts=3)
+
+    def ratio(data: Sequences) -> float:
+        low = like.fit(small, data).log_likelihood
+        found = 2 * (like.fit(large, data).log_likelihood - low)
+        if found < 0:  # the full model was not climbed to its maximum
+            found = max(found, 2 * (replace(like, starts=8).fit(large, data).log_likelihood - low))
+        return max(found, 0.0)  # the restricted maximum is a point of the full model
 
     def one(number: int) -> float:
-        data = restricted.model.simulate_like(restricted.fitted_rows, number, restricted.presamples)
-        low = like.fit(small, data).log_likelihood
-        ratio = 2 * (like.fit(large, data).log_likelihood - low)
-        if ratio < 0:  # the full model was not climbed to its maximum: once more, from the restricted values
-            ratio = max(ratio, 2 * (replace(like, starts=8, warm=True).fit(beside, data).log_likelihood - low))
-        return max(ratio, 0.0)
+        return ratio(restricted.model.simulate_like(restricted.fitted_rows, number, restricted.presamples))
 
+    own = 2 * (full.log_likelihood - restricted.log_likelihood)
+    statistic = 0.0 if all(full.value[n] == restricted.value[n] for n in extra) else max(own, 0.0)
+    if own < 0:  # as in the replicates
+        statistic = ratio(restricted.fitted_rows)
     found, failures = _run(one, _seeds(seed, replicates), threads)
     _check(full.model, found, failures)
-    exceed = int(np.sum(np.array(found) >= observed.statistic - TIE)) + len(failures)
+    exceed = int(np.sum(np.array(found) >= statistic - TIE)) + len(failures)
     p = (1 + exceed) / (replicates + 1)
     note = f"p-value from {replicates} simulations of the restricted fit, seed {seed}"
     if failures:
         note += f"; {len(failures)} of them could not be fitted and count against the full model ({failures[0][1]})"
-    return NestedTest("bootstrap likelihood ratio", observed.statistic, observed.degrees_of_freedom, p, observed.on_bound, note)
+    on_bound = tuple(n for n in extra if _bounded(restricted.model, n))
+    return NestedTest("bootstrap likelihood ratio", float(statistic), len(extra), p, on_bound, note)
 
 
 def _seeds(seed: int, count: int) -> list[int]:

@@ -64,6 +64,15 @@ def restrictions(small: Model, large: Model) -> tuple[str, ...]:
     return extra
 
 
+def nested(restricted: Fit, full: Fit) -> tuple[str, ...]:
+    """`restrictions` of two fits; raises `ParameterError` where their data differ."""
+    if restricted.data_hash != full.data_hash:
+        raise ParameterError(
+            explain("the fits are of different data", "two data hashes", "the same rows", "fit both models to the same sequences")
+        )
+    return restrictions(restricted.model, full.model)
+
+
 def likelihood_ratio(restricted: Fit, full: Fit) -> NestedTest:
     """Test a restricted fit against a full one on the same data.
 
@@ -75,11 +84,7 @@ def likelihood_ratio(restricted: Fit, full: Fit) -> NestedTest:
 
     Raises `ParameterError` where the fits are not nested or not of the same data, or the restricted one is the better.
     """
-    if restricted.data_hash != full.data_hash:
-        raise ParameterError(
-            explain("the fits are of different data", "two data hashes", "the same rows", "fit both models to the same sequences")
-        )
-    extra = restrictions(restricted.model, full.model)
+    extra = nested(restricted, full)
     statistic = 2 * (full.log_likelihood - restricted.log_likelihood)
     if statistic < -0.1:
         raise ParameterError(
@@ -87,7 +92,7 @@ def likelihood_ratio(restricted: Fit, full: Fit) -> NestedTest:
                 "the restricted fit is better than the full one",
                 f"2 (l - l0) = {statistic:.3f}",
                 "a non-negative statistic",
-                "refit the full model with more starts, e.g. MaximumLikelihood(starts=8)",
+                "refit the full model with more starts, e.g. MaximumLikelihood(starts=8), or warm=True from near the restricted values",
             )
         )
     point = _Point(restricted, full.model, extra)
