@@ -44,7 +44,8 @@ class NestedTest:
 
     def __str__(self) -> str:
         many = "" if self.degrees_of_freedom == 1 else "s"
-        line = f"{self.name}: {self.statistic:.3f} with {self.degrees_of_freedom} restriction{many}, p = {self.p_value:.4f}"
+        p = f"p = {self.p_value:.4f}" if self.p_value >= 1e-4 else "p < 0.0001"
+        line = f"{self.name}: {self.statistic:.3f} with {self.degrees_of_freedom} restriction{many}, {p}"
         return "\n  ".join([line, *(part for part in self.note.split("; ") if part)])
 
 
