@@ -41,6 +41,28 @@ def to_sequences(model: Model, data: Any, unit: str | None = None) -> Sequences:
     return result
 
 
+def read_clusters(model: Model, frame: Any, column: str) -> tuple[Any, Array]:
+    """The frame without a column that only names clusters, and the clusters' codes (rows,) in their order of appearance.
+
+    Raises `DataError` where the data are no frame, have no such column, or a row has no cluster.
+    """
+    if not hasattr(frame, "columns"):
+        fix = "pass a frame, or Sequences(group=...) with MaximumLikelihood(covariance=ClusterSandwich())"
+        raise DataError(explain(f"no column {column!r} to read clusters from", type(frame).__name__, "a long frame", fix))
+    names = [str(c) for c in frame.columns]
+    if column not in names:
+        hint = did_you_mean(column, names)
+        raise DataError(explain(f"no cluster column {column!r}{hint}", f"columns {names}", column, "name a column of the frame"))
+    values = frame[column]
+    if values.isna().any():
+        got, fix = f"{int(values.isna().sum())} rows without one", "drop these rows, or give each a cluster"
+        raise DataError(explain(f"cluster column {column!r} has gaps", got, "a cluster in every row", fix))
+    codes: dict[Any, int] = {}
+    found = np.array([codes.setdefault(v, len(codes)) for v in values], np.int64)
+    needed = {"unique_id", "ds", "y", *(r.name for r in (*model.mechanism.known, *model.mechanism.outcomes))}
+    return frame if column in needed else frame.drop(columns=[column]), found
+
+
 def continuing(model: Model, before: Sequences, data: Any, unit: str | None = None) -> Sequences:
     """Return data as rows that follow ``before``, in its unit of measure; what has no unit of its own is taken to be in that unit.
 

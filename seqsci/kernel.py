@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,10 +144,16 @@ class Kernel:
         nll = self.score_function(np.ascontiguousarray(parameters, float), *data.arguments, gradient, outer, rows)
         return Score(nll, gradient, outer, rows)
 
+    def row_scores(self, raw: Sequence[float], data: Packed) -> Array:
+        """Per-step gradients (N, k) of the negative log-likelihood in natural parameters, at a raw point; bounds (+-inf) are allowed."""
+        rows, gradient, natural, slope = np.zeros((len(data.X), self.k)), np.zeros(self.k), np.zeros(self.k), np.zeros(self.k)
+        self.objective_function(np.array(raw, float), *data.arguments, gradient, np.zeros((0, 0)), rows, natural, slope)
+        return rows
+
     def simulate(self, parameters: Array, data: Packed, noise: Array) -> Array:
-        """Fill the first outcome's column of ``data.X`` in place from noise (N,); returns the states before each step."""
+        """Fill the first outcome's column of ``data.X`` in place from noise (N,), but at missing steps; returns the states before each."""
         states = np.empty((len(data.X), self.n))
-        self._simulate(parameters, data.X, data.reset, data.Q, data.S0, data.given, noise, states)
+        self._simulate(parameters, data.X, data.observed, data.reset, data.Q, data.S0, data.given, noise, states)
         return states
 
 

@@ -183,6 +183,30 @@ class Model:
         self, rows: int, seed: int, known: Mapping[str, Array] | None = None, presample: Mapping[str, float] | None = None
     ) -> Sequences:
         """Sequences of one unit drawn from the model; the same seed gives the same bits."""
+        name = self._simulated
+        inputs = {k.name: np.asarray((known or {})[k.name], float) for k in self.mechanism.known}
+        sequences = Sequences({name: np.zeros(rows)}, inputs)
+        given = {q.name: 0.0 for q in self.mechanism.presamples} | dict(presample if presample is not None else self._typical_presample())
+        packed = self.pack(sequences, np.array([[given[q.name] for q in self.mechanism.presamples]]))
+        noise = self.observation.noise((rows,), self.shape_values, np.random.default_rng(seed))
+        self.kernel().simulate(self.kernel_values, packed, noise)
+        return Sequences({name: packed.X[:, -1].copy()}, inputs)
+
+    def simulate_like(self, sequences: Sequences, seed: int, presamples: Array | None = None) -> Sequences:
+        """Sequences of the same make (units, known sequences, weights, groups, index, missing steps) with outcomes drawn from the model.
+
+        ``presamples`` (units, q) start the units; they are computed from the given rows where absent. At a missing step the states move
+        as the mechanism's ``unobserved`` says, so the draws follow the law that the likelihood states.
+        """
+        name = self._simulated
+        packed = self.pack(sequences, presamples)
+        noise = self.observation.noise((len(sequences),), self.shape_values, np.random.default_rng(seed))
+        self.kernel(not packed.observed.all()).simulate(self.kernel_values, packed, noise)
+        return replace(sequences, outcome={name: np.where(packed.observed == 1, packed.X[:, -1], np.nan)})
+
+    @property
+    def _simulated(self) -> str:
+        """Name of the only outcome; raises `DataError` where there are several."""
         if len(self.mechanism.outcomes) != 1:
             raise DataError(
                 explain(
@@ -192,14 +216,7 @@ class Model:
                     "simulate a model whose other outcomes are known sequences",
                 )
             )
-        name = self.mechanism.outcomes[0].name
-        inputs = {k.name: np.asarray((known or {})[k.name], float) for k in self.mechanism.known}
-        sequences = Sequences({name: np.zeros(rows)}, inputs)
-        given = {q.name: 0.0 for q in self.mechanism.presamples} | dict(presample if presample is not None else self._typical_presample())
-        packed = self.pack(sequences, np.array([[given[q.name] for q in self.mechanism.presamples]]))
-        noise = self.observation.noise((rows,), self.shape_values, np.random.default_rng(seed))
-        self.kernel().simulate(self.kernel_values, packed, noise)
-        return Sequences({name: packed.X[:, -1].copy()}, inputs)
+        return self.mechanism.outcomes[0].name
 
     def _typical_presample(self) -> dict[str, float]:
         return self.mechanism.typical_presample(self.value)

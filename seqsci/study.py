@@ -9,17 +9,18 @@ from typing import Any, overload
 import numpy as np
 
 from seqsci import registry
-from seqsci.errors import DataError, explain
-from seqsci.estimation.hypothesis_tests import LikelihoodRatio, likelihood_ratio
+from seqsci.errors import DataError, ParameterError, explain
+from seqsci.estimation.hypothesis_tests import NestedTest, likelihood_ratio
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.result import Fit
+from seqsci.estimation.standard_errors import ClusterSandwich
 from seqsci.evaluate.backtest import Backtest, Protocol, backtest
 from seqsci.evaluate.compare import compare
 from seqsci.evaluate.comparison import Comparison
 from seqsci.evaluate.panel_backtest import PanelBacktest
 from seqsci.evaluate.panel_comparison import compare_panel
 from seqsci.evaluate.panel_verdict import PanelComparison
-from seqsci.frames import to_sequences
+from seqsci.frames import read_clusters, to_sequences
 from seqsci.model import Model
 from seqsci.predictor import ModelPredictor, Predictor, SelectedPredictor
 from seqsci.sequences import Sequences
@@ -88,7 +89,11 @@ def load(name: str, overrides: Mapping[str, Any] | None = None) -> Study:
 
 
 def fit(
-    model: Model | Study, data: Any = None, unit: str | None = None, estimator: MaximumLikelihood | GradientDescent | None = None
+    model: Model | Study,
+    data: Any = None,
+    unit: str | None = None,
+    estimator: MaximumLikelihood | GradientDescent | None = None,
+    cluster: str | None = None,
 ) -> Fit:
     """Fit a model to data, by maximum likelihood unless another estimator is given.
 
@@ -97,10 +102,22 @@ def fit(
         data: a long frame, a Series, a 1-D array or `Sequences`; see `seqsci.frames.to_sequences`.
         unit: unit of the outcome, e.g. ``"percent"``; read from ``frame.attrs["unit"]`` where absent.
         estimator: default `MaximumLikelihood()`.
+        cluster: column of the frame whose values name clusters; standard errors are then robust to dependence within them.
     """
     if isinstance(model, Study):
-        return (estimator or model.estimator).fit(model.model, model.sequences() if data is None else to_sequences(model.model, data, unit))
-    return (estimator or MaximumLikelihood()).fit(model, to_sequences(model, data, unit))
+        estimator, target = estimator or model.estimator, model.model
+    else:
+        target = model
+    own = model if isinstance(model, Study) and data is None else None
+    chosen = estimator or MaximumLikelihood()
+    if cluster is None:
+        return chosen.fit(target, own.sequences() if own else to_sequences(target, data, unit))
+    rest, codes = read_clusters(target, own.frame if own else data, cluster)
+    sequences = own.sequences() if own else to_sequences(target, rest, unit)
+    if not isinstance(chosen, MaximumLikelihood):
+        got, fix = type(chosen).__name__, "leave out cluster=, or fit with MaximumLikelihood"
+        raise ParameterError(explain("clusters need maximum likelihood", got, "MaximumLikelihood", fix))
+    return replace(chosen, covariance=ClusterSandwich()).fit(target, replace(sequences, group=codes))
 
 
 @overload
@@ -209,7 +226,7 @@ def _predictor(baseline: Predictor | Fit | Model) -> Predictor:
 
 def restriction_tests(
     fitted: Fit, hypotheses: Mapping[str, Mapping[str, float]], estimator: MaximumLikelihood | GradientDescent
-) -> dict[str, LikelihoodRatio]:
+) -> dict[str, NestedTest]:
     """Likelihood-ratio tests of named special cases against a fit: each maps a name to the values that define it."""
     found = {}
     for name, values in hypotheses.items():

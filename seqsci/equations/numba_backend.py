@@ -240,18 +240,23 @@ class Writer:
         return define("adjoint", f"P, {DATA}, states, ds, dr, dl, de, dX, dP, dQ, dS0", f"void(f8[::1], {DATA_TYPES}, {types})", lines)
 
     def simulate(self) -> str:
-        """Outcomes from noise, written into the first outcome's column of X, with the states before each step."""
+        """Outcomes from noise, written into the first outcome's column of X, with the states before each step; none at a missing step."""
         p, n = self.p, self.n
         draw, step, start = self.block([p.outcome], "r"), self.block(p.update, "a"), self.block(p.start, "b")
         body = [*self.unpack_inputs(known_only=True), "if reset[t]:", *indent(self.start_lines(start, tangent=False))]
-        body += [f"states[t, {i}] = c{i}_" for i in range(n)] + ["noise_ = noise[t]", *draw.inside]
-        body += [f"X[t, {p.n_known}] = {draw.results[0]}", f"x{p.n_known}_ = X[t, {p.n_known}]"]
-        body += [f"x{i}_ = X[t, {i}]" for i in range(p.n_known + 1, self.m)]
-        body += [*step.inside, *self.advance(step.results, step.is_zero, 0, tangent=False)]
-        lines = [*self.unpack_parameters(), *draw.before, *step.before, *start.before, "unit = -1", *[f"c{i}_ = 0.0" for i in range(n)]]
+        body += [f"states[t, {i}] = c{i}_" for i in range(n)] + ["if observed[t]:"]
+        seen = ["noise_ = noise[t]", *draw.inside, f"X[t, {p.n_known}] = {draw.results[0]}", f"x{p.n_known}_ = X[t, {p.n_known}]"]
+        seen += [f"x{i}_ = X[t, {i}]" for i in range(p.n_known + 1, self.m)]
+        body += indent([*seen, *step.inside, *self.advance(step.results, step.is_zero, 0, tangent=False)])
+        before = [*draw.before, *step.before, *start.before]
+        if p.unobserved is not None:
+            hold = self.block(p.unobserved, "d")
+            body += ["else:", *indent([*hold.inside, *self.advance(hold.results, hold.is_zero, 0, tangent=False)])]
+            before += hold.before
+        lines = [*self.unpack_parameters(), *before, "unit = -1", *[f"c{i}_ = 0.0" for i in range(n)]]
         lines += ["for t in range(X.shape[0]):", *indent(body)]
-        types = "f8[::1], f8[:,::1], u1[::1], f8[:,::1], f8[:,::1], i8, f8[::1], f8[:,::1]"
-        return define("simulate", "P, X, reset, Q, S0, given, noise, states", f"void({types})", lines)
+        types = "f8[::1], f8[:,::1], u1[::1], u1[::1], f8[:,::1], f8[:,::1], i8, f8[::1], f8[:,::1]"
+        return define("simulate", "P, X, observed, reset, Q, S0, given, noise, states", f"void({types})", lines)
 
     def objective(self, constraints: Sequence[Constraint]) -> str:
         """The score on the raw scale: raw -> natural -> score, chained back; natural values and d natural / d raw are returned too."""

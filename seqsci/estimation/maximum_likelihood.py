@@ -71,11 +71,12 @@ class MaximumLikelihood:
                 raise ConvergenceError(_advice(working, search, raw))
         free = np.array([i for i in search.free if i not in pinned], dtype=np.int64)
         maker: Covariance = self.covariance if prior is None else Posterior()
-        covariance = np.zeros((0, 0))
+        covariance, group = np.zeros((0, 0)), sequences.group[search.scored]
         if kept:
             covariance = kept_covariance(search, raw, free)
         elif len(free):
             outer, information = search.curvature(raw, free)
+            outer = maker.meat(outer, lambda: search.row_scores(raw, free), group)
             covariance = maker.estimate(outer, lambda: information)
         values = search.natural(raw)
         fitted = rescale(model.start_at(**{n: v for n, v in values.items() if n not in model.fixed}), 1.0, from_values=values)
@@ -85,7 +86,8 @@ class MaximumLikelihood:
             fitted, stretch = _in_user_unit(fitted, search, raw, free, 1.0 / factor)
         rows = int(np.sum(search.data.weight[search.data.observed.astype(bool)] > 0))
         presamples = search.data.Q if factor == 1.0 else model.presamples(sequences)
-        provenance = Provenance.of(maker.name, search.evaluations, time.perf_counter() - clock, search.kernel.program.kinked)
+        seconds, name = time.perf_counter() - clock, maker.described(group)
+        provenance = Provenance.of(name, search.evaluations, seconds, search.kernel.program.kinked)
         return Fit(
             model=fitted,
             free_names=names,

@@ -115,13 +115,14 @@ class Fit:
         return self.model.filter(self.sequences, self.presamples)
 
     @functools.cached_property
-    def _fitted_rows(self) -> Sequences:
+    def fitted_rows(self) -> Sequences:
+        """The rows that were fitted, without those that `update` added."""
         return self.sequences.rows(0, self.seen) if self.seen else self.sequences
 
     @functools.cached_property
     def data_hash(self) -> str:
         """Short hash of everything that the likelihood saw."""
-        return self._fitted_rows.fingerprint
+        return self.fitted_rows.fingerprint
 
     @functools.cached_property
     def profiles(self) -> Mapping[str, Profile]:
@@ -131,7 +132,7 @@ class Fit:
         from seqsci.estimation.search import trace_profiles
 
         errors = np.sqrt(np.maximum(np.diag(self.covariance()), 0.0)) if len(self.free_names) else np.zeros(0)
-        return trace_profiles(self.model, self._fitted_rows, self.free_names, errors)
+        return trace_profiles(self.model, self.fitted_rows, self.free_names, errors)
 
     @property
     def path(self) -> Pass:

@@ -146,6 +146,17 @@ class Search:
         self.nll(raw)
         return dict(zip(self.names, (float(v) for v in self._natural), strict=True))
 
+    def row_scores(self, raw: Array, free: Array) -> Array:
+        """Scores (scored rows, free) on the raw scale, of the negative log-likelihood."""
+        self.nll(raw)
+        rows = self.kernel.row_scores(list(raw), self.data)[self.scored]
+        return np.asarray(rows[:, free] * self.slope[free])
+
+    @property
+    def scored(self) -> Array:
+        """Which rows enter the likelihood (booleans)."""
+        return np.asarray((self.data.observed == 1) & (self.data.weight != 0))
+
     def curvature(self, raw: Array, free: Array) -> tuple[Array, Array]:
         """Outer products and information of the free parameters on the raw scale, the information by the rule for kinks.
 

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seqsci.errors import ParameterError, explain
+
 Array = np.ndarray
 ScoreFunction = Callable[[Array, bool], tuple[Array, Array]]
 """theta, full -> gradient of the negative log-likelihood and, where full, the sum of outer products of its rows (else empty)."""
 
 KINK_STEP, SMOOTH_STEP = 0.5, 1e-3
+FEW_CLUSTERS = 30
+"""Number of clusters below which a fit says that they are few."""
 
 
 WELL_CONDITIONED = 1e-9
@@ -82,6 +86,14 @@ class Covariance(ABC):
     """Abstract base of the ways to estimate the covariance of estimates."""
 
     name: str
+
+    def meat(self, outer: Array, rows: Callable[[], Array], group: Array) -> Array:
+        """The sum of outer products, or what takes its place: made from ``rows()`` (scored rows, k), raw-scale scores, and their groups."""
+        return outer
+
+    def described(self, group: Array) -> str:
+        """The name for tables, given the groups of the scored rows."""
+        return self.name
 
     @abstractmethod
     def estimate(self, outer: Array, information: Callable[[], Array]) -> Array:
@@ -158,6 +170,54 @@ class Sandwich(Covariance):
     def plain(self, outer: Array, information: Array) -> Array:
         bread = np.linalg.inv(information)
         return np.asarray(bread @ outer @ bread)
+
+
+@dataclass(frozen=True)
+class ClusterSandwich(Covariance):
+    """``H^-1 (sum over clusters of s_g s_g') H^-1 G / (G - 1)``, s_g the summed scores of a cluster: rows of one may depend on each other.
+
+    Clusters are `Sequences.group`; ``seqsci.fit(..., cluster="column")`` reads them from a column. The law holds as their number G grows;
+    below `FEW_CLUSTERS` the errors tend to be too small. A panel fits each series by itself, so it has no clusters and refuses.
+
+    Source: Liang and Zeger (1986), DOI 10.1093/biomet/73.1.13; Cameron and Miller (2015), DOI 10.3368/jhr.50.2.317.
+    """
+
+    name = "cluster-robust sandwich"
+
+    def meat(self, outer: Array, rows: Callable[[], Array], group: Array) -> Array:
+        codes, place = np.unique(group, return_inverse=True)
+        if len(codes) < 2:
+            raise ParameterError(
+                explain(
+                    "cluster-robust errors need clusters",
+                    f"{len(codes)} cluster in the scored rows",
+                    f"at least 2, and {FEW_CLUSTERS} to be trusted",
+                    'name their column: seqsci.fit(model, frame, cluster="column"), or set Sequences(group=...)',
+                )
+            )
+        scores = rows()
+        sums = np.zeros((len(codes), scores.shape[1]))
+        np.add.at(sums, place, scores)
+        return np.asarray(sums.T @ sums * (len(codes) / (len(codes) - 1)))
+
+    def described(self, group: Array) -> str:
+        count = len(np.unique(group))
+        few = f" (fewer than {FEW_CLUSTERS}: errors tend to be too small)" if count < FEW_CLUSTERS else ""
+        return f"{self.name}, {count} clusters{few}"
+
+    def estimate(self, outer: Array, information: Callable[[], Array]) -> Array:
+        return Sandwich().estimate(outer, information)
+
+    def plain(self, outer: Array, information: Array) -> Array:
+        raise _no_clusters()
+
+    def variances(self, outer: Array, information: Array) -> Array:
+        raise _no_clusters()
+
+
+def _no_clusters() -> ParameterError:
+    fix = "leave the covariance out, or fit the series together: seqsci.fit(model, frame, cluster='column')"
+    return ParameterError(explain("a panel has no clusters", "ClusterSandwich", "a covariance of one series", fix))
 
 
 def _well_conditioned(stack: Array) -> Array:
