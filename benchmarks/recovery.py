@@ -45,7 +45,7 @@ _TARCH = {k: v for k, v in CELL.items() if k != "shift"} | {"rotation": 0.75}
 _SHIFT = {"mean": 0.06, "shift": 0.61, "memory": 0.87, "intercept": 0.033, "degrees_of_freedom": 10.0}
 STUDIES = {
     "default": Study(CELL, 2500, ""),
-    "default_skewed": Study(CELL | {"mean": 0.03, "rotation": 0.4, "shift": 0.42, "memory": 0.9, "skewness": -0.16}, 2500),
+    "default_skewed": Study(CELL | {"mean": 0.03, "rotation": 0.4, "shift": 0.42, "memory": 0.9, "skewness": -0.16}, 5000),
     "shock_gate": Study(CELL | {"rotation": 0.38, "shift": 0.43, "memory": 0.925, "intercept": 0.017, "shock_slope": 0.16}, 6000),
     "driven_gate": Study(CELL, 3000, known=lambda rows: {"gate_drive": np.random.default_rng(8).normal(0, 1, rows)}),
     "tarch_t": Study(_TARCH, 2500, "tarch_t_"),

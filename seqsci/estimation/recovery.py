@@ -43,7 +43,9 @@ class PriorDraws:
         table = {p.name: p for p in self.center.parameters}
         for name in self.sd:
             if name not in table:
-                raise ParameterError(explain(f"no parameter {name!r}{did_you_mean(name, table)}", name, ", ".join(table), "correct the name"))
+                raise ParameterError(
+                    explain(f"no parameter {name!r}{did_you_mean(name, table)}", name, ", ".join(table), "correct the name")
+                )
             if self.center.value[name] in table[name].constraint.bounds:
                 got = f"{name} = {self.center.value[name]:g}"
                 raise ParameterError(explain("a centre lies on its bound", got, "a value inside", "model.start_at(...) a value inside"))

@@ -32,8 +32,8 @@ def simulated(
     """``units`` independent sequences of ``rows`` steps from the model at its values, end to end; the same seed gives the same bits.
 
     Args:
-        burn: steps before each sequence that are thrown away. Default: `BURN` where the mechanism has presample numbers, which a fit computes
-            from the rows it sees; 0 where the mechanism states its own start, which a burn-in would contradict.
+        burn: steps before each sequence that are thrown away. Default: `BURN` where the mechanism has presample numbers, which a fit
+            computes from the rows it sees; 0 where the mechanism states its own start, which a burn-in would contradict.
         known: known columns by name, (rows or more,) for all units or (units or more, rows or more); a burn-in runs through their last
             values, as often as it takes.
 
