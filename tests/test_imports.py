@@ -32,7 +32,7 @@ LAYERS = (
     ("predictor", "panel"),
     ("baselines", "evaluate"),
     ("registry", "rundir", "plots"),
-    ("report", "training"),
+    ("report", "training", "rank_histogram"),
     ("study",),
     ("domains",),
     ("cli", "testing"),

@@ -257,9 +257,8 @@ class Fit:
             f"standard errors: {self.provenance.covariance}; intervals: {level:.0%}, Wald on the raw scale, or (profile)",
         ]
         facts += [f"given {', '.join(self.driven_by)}, made by a network that was trained on these rows"] if self.driven_by else []
-        return Summary(
-            self.model.name, facts, self.estimates(level), self.derived(level), level, tuple(d.text for d in self.weak_directions)
-        )
+        weak = tuple(d.text for d in self.weak_directions)
+        return Summary(self.model.name, tuple(facts), self.estimates(level), self.derived(level), level, weak)
 
     def update(self, new: Any, unit: str | None = None) -> Fit:
         """The fit carried forward over new rows of the same series without re-estimation: only the state moves.

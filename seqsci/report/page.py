@@ -97,11 +97,8 @@ def _equations(fit: Fit) -> list[tuple[str, str]]:
 
 def _estimate(e: Estimate) -> dict[str, str]:
     pinned = e.standard_error == 0 and e.low == e.high  # a derived quantity that no estimated parameter can move
-    note = (
-        "set by a parameter at its bound or fixed"
-        if pinned
-        else FLAGS.get(e.flag) or "; ".join(FLAGS.get(f, f) for f in e.flag.split(", "))
-    )
+    flags = e.flag.split(", ")
+    note = "set by a parameter at its bound or fixed" if pinned else "; ".join(FLAGS.get(f, f) for f in flags)
     return {
         "symbol": mathml(e.symbol),
         "name": e.name.replace("_", " "),
