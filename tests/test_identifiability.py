@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import html
 import math
 from dataclasses import replace
 
@@ -13,6 +15,8 @@ from seqsci.estimation.artefact import load_fit, save
 from seqsci.estimation.identifiability import COST, weak_parameters
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.model import Model
+from seqsci.report.page import write_report
+from seqsci.rundir import write
 from seqsci.sequences import Sequences
 from tests.registry import VOLATILITY
 
@@ -105,9 +109,9 @@ def test_a_parameter_without_information_is_named_as_not_identified(silent):
 
 def test_the_warning_stands_before_the_table_in_every_rendering(silent):
     summary = silent.summary()
-    text, html, latex = str(summary), summary.html(), summary.latex()
+    text, page, latex = str(summary), summary.html(), summary.latex()
     assert text.index("WEAKLY IDENTIFIED") < text.index("std. error")
-    assert html.index("Weakly identified") < html.index("<thead>")
+    assert page.index("Weakly identified") < page.index("<thead>")
     assert latex.index("Weakly identified") < latex.index(r"\midrule") and latex.count(r"\begin") == latex.count(r"\end")
     row = next(line for line in text.splitlines() if line.startswith("memory"))
     assert "weakly identified" in row
@@ -116,3 +120,15 @@ def test_the_warning_stands_before_the_table_in_every_rendering(silent):
 def test_a_fit_that_was_saved_warns_in_the_same_words(silent, tmp_path):
     again = load_fit(save(silent, tmp_path / "fit.json"))
     assert [d.text for d in again.weak_directions] == [d.text for d in silent.weak_directions] != []
+
+
+def test_the_report_of_a_run_warns_before_its_table(silent, tmp_path):
+    pytest.importorskip("jinja2")
+    write(tmp_path, {"domain": "finance", "name": "silent"}, silent, None)
+    text = html.unescape(write_report(tmp_path).read_text())
+    warning = next(d.text for d in silent.weak_directions if "trade off" in d.text)
+    assert 0 < text.index(warning) < text.index('<section id="parameters">')
+    assert "WEAKLY identified: see the warning at the top" in text
+    flags = {r["name"]: r["flag"] for r in csv.DictReader((tmp_path / "parameters.csv").read_text().splitlines())}
+    assert "weakly identified" in flags["memory"].split(", ") and flags["mean"] == ""
+    assert "WEAKLY IDENTIFIED" in (tmp_path / "summary.txt").read_text()
