@@ -114,6 +114,12 @@ def test_short_designs_say_how_often_parameters_are_weak_at_a_bound_or_not_fitte
     assert table.needed("memory", 0.3).rows == 1500
 
 
+@pytest.mark.parametrize(("units", "rows", "replicates"), [((), (50,), 5), ((1,), (), 5), ((1,), (50, 0), 5), ((1,), (50,), 0)])
+def test_an_empty_design_is_refused(units, rows, replicates):
+    with pytest.raises(ParameterError, match="an empty design"):
+        design_table(MEAN, units, rows, replicates)
+
+
 def test_simulated_units_start_anew_and_are_independent():
     data = simulated(GARCH, 50, 7, units=3)
     assert data.starts.tolist() == [0, 50, 100] and data.measure == {"log_return": "percent"}

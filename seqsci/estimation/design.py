@@ -142,8 +142,12 @@ def design_table(
         estimator: default `MaximumLikelihood()`, which wants 50 observed rows in all.
         level: of the intervals.
 
-    A replicate that cannot be fitted counts among the failures. Raises `DataError` for a known column that is missing or short.
+    A replicate that cannot be fitted counts among the failures. Raises `DataError` for a known column that is missing or short, and
+    `ParameterError` for a design without sequences, steps or replicates.
     """
+    if not units or not rows or min(*units, *rows, replicates) < 1:
+        got = f"units {tuple(units)}, rows {tuple(rows)}, {replicates} replicates"
+        raise ParameterError(explain("an empty design", got, "at least one of each, all >= 1", "e.g. units=(1, 5), rows=(250, 1000)"))
     estimator = estimator or MaximumLikelihood()
     truth = {**{n: v for n, v in model.values if n in model.free_names}, **model.derived_values}
     cells: list[DesignCell] = []
