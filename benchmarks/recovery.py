@@ -93,7 +93,8 @@ def _row(p: Recovered) -> str:
 def _section(name: str, study: Study, found: Recovery) -> str:
     head = "| parameter | truth | bias | RMSE | se/sd | coverage | Holm p | LR coverage | SBC p | pinned | no rank |"
     fitted = found.parameters[0].replicates
-    size = f"{fitted} series of {study.rows:,} steps, {len(found.failures)} failures, seeds {found.seed} to {found.seed + fitted - 1}."
+    failed = len(found.failures)
+    size = f"{fitted} series of {study.rows:,} steps, {failed} failures, seeds {found.seed} to {found.seed + fitted + failed - 1}."
     return "\n".join([f"### {name}: {found.model}", "", size, "", head, "|---" * 11 + "|", *map(_row, found.parameters), ""])
 
 
