@@ -33,7 +33,7 @@ LAYERS = (
     ("bank_predictor",),
     ("baselines", "evaluate"),
     ("registry", "rundir", "plots"),
-    ("report", "training"),
+    ("report", "training", "rank_histogram"),
     ("study",),
     ("domains",),
     ("cli", "testing"),

@@ -13,6 +13,7 @@ import numpy as np
 import seqsci
 from seqsci.constraints import inwards
 from seqsci.errors import ParameterError, did_you_mean, explain
+from seqsci.estimation.identifiability import WeakDirection, flagged, weak_directions
 from seqsci.estimation.profile import Profile
 from seqsci.estimation.summary import Estimate, Summary
 from seqsci.frames import continuing
@@ -111,10 +112,6 @@ class Fit:
         return np.array([table[n].constraint.inverse(self.value[n]) for n in self.free_names])
 
     @functools.cached_property
-    def _path(self) -> Pass:
-        return self.model.filter(self.sequences, self.presamples)
-
-    @functools.cached_property
     def fitted_rows(self) -> Sequences:
         """The rows that were fitted, without those that `update` added."""
         return self.sequences.rows(0, self.seen) if self.seen else self.sequences
@@ -134,15 +131,20 @@ class Fit:
         errors = np.sqrt(np.maximum(np.diag(self.covariance()), 0.0)) if len(self.free_names) else np.zeros(0)
         return trace_profiles(self.model, self.fitted_rows, self.free_names, errors)
 
-    @property
+    @functools.cached_property
     def path(self) -> Pass:
         """States, reads, gates and log densities along the fitted sequences."""
-        return self._path
+        return self.model.filter(self.sequences, self.presamples)
+
+    @functools.cached_property
+    def weak_directions(self) -> tuple[WeakDirection, ...]:
+        """Directions in which the data hardly hold the parameters, each with its sentence; empty where every number may be read."""
+        return weak_directions(self)
 
     @property
     def last_state(self) -> Array:
         """States after the last row of the last unit (n,)."""
-        return np.asarray(self._path.last[-1])
+        return np.asarray(self.path.last[-1])
 
     def covariance(self) -> Array:
         """Covariance of the estimated parameters on their natural scale, ``J C J`` with J = d natural / d raw."""
@@ -166,8 +168,12 @@ class Fit:
         """One row a parameter.
 
         Intervals are built on the raw scale and carried over, so they stay inside the admissible set; where Wald's would be wrong (near a
-        bound, at a moving kink) they come from the profile likelihood and say so.
+        bound, at a moving kink) they come from the profile likelihood and say so. Weakly identified parameters are flagged as well.
         """
+        return flagged(self, self.unflagged(level))
+
+    def unflagged(self, level: float = 0.95) -> tuple[Estimate, ...]:
+        """The same rows without the flag of weak identification."""
         variances = np.diag(self.covariance_raw)
         natural = np.sqrt(np.maximum(np.diag(self.covariance()), 0.0)) if len(variances) else variances
         rows = []
@@ -248,17 +254,17 @@ class Fit:
         span = ""
         if self.sequences.index is not None and len(self.sequences.index):
             span = f", {str(self.sequences.index[0])[:10]} to {str(self.sequences.index[-1])[:10]}"
-        facts: tuple[str, ...] = (
+        facts = [
             f"{self.rows} rows of {self.outcome} [{self.unit}]{span}",
             f"log-likelihood {self.log_likelihood:.3f}   AIC {self.aic:.2f}   BIC {self.bic:.2f}   parameters {self.parameter_count}",
             f"standard errors: {self.provenance.covariance}; intervals: {level:.0%}, Wald on the raw scale, or (profile)",
-        )
+        ]
         if self.model.prior is not None:
             outcome = f"KEPT, {self.prior_kept}" if self.prior_kept else "the fit is the posterior mode"
-            facts = (*facts, f"prior on {', '.join(self.model.prior.names)} ({self.model.prior.source}): {outcome}")
-        if self.driven_by:
-            facts = (*facts, f"given {', '.join(self.driven_by)}, made by a network that was trained on these rows")
-        return Summary(self.model.name, facts, self.estimates(level), self.derived(level), level)
+            facts.append(f"prior on {', '.join(self.model.prior.names)} ({self.model.prior.source}): {outcome}")
+        facts += [f"given {', '.join(self.driven_by)}, made by a network that was trained on these rows"] if self.driven_by else []
+        weak = tuple(d.text for d in self.weak_directions)
+        return Summary(self.model.name, tuple(facts), self.estimates(level), self.derived(level), level, weak)
 
     def update(self, new: Any, unit: str | None = None) -> Fit:
         """The fit carried forward over new rows of the same series without re-estimation: only the state moves.

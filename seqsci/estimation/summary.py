@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import textwrap
 from dataclasses import dataclass
 
 COLUMNS = ("parameter", "estimate", "std. error", "interval", "unit", "reading")
@@ -38,6 +39,8 @@ class Summary:
     estimates: tuple[Estimate, ...]
     derived: tuple[Estimate, ...]
     level: float
+    warnings: tuple[str, ...] = ()
+    """What to know before a number is read; printed before the table."""
 
     def _cells(self, e: Estimate, last: bool) -> tuple[str, ...]:
         span = "" if math.isnan(e.low) else f"{number(e.low)} .. {number(e.high)}"
@@ -55,7 +58,8 @@ class Summary:
             return "  ".join(parts).rstrip()
 
         rule = "-" * min(max(len(line(r)) for r in (head, *rows, *more)), 150)
-        body = [self.title, *self.facts, rule, line(head), rule, *map(line, rows)]
+        warned = [textwrap.fill(f"WEAKLY IDENTIFIED: {w}", max(len(rule), 80), subsequent_indent="  ") for w in self.warnings]
+        body = [self.title, *self.facts, *warned, rule, line(head), rule, *map(line, rows)]
         if more:
             body += [rule, "derived", *map(line, more)]
         return "\n".join([*body, rule])
@@ -67,14 +71,14 @@ class Summary:
             "<tr>" + "".join(f"<td>{escape(c)}</td>" for c in self._cells(e, False)) + "</tr>" for e in (*self.estimates, *self.derived)
         )
         head = "".join(f"<th>{escape(c)}</th>" for c in COLUMNS)
-        facts = "<br>".join(escape(f) for f in self.facts)
+        facts = "<br>".join((*map(escape, self.facts), *(f"<strong>Weakly identified:</strong> {escape(w)}" for w in self.warnings)))
         caption = f"<caption>{escape(self.title)}<br>{facts}</caption>"
         return f"<table class='seqsci'>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
     _repr_html_ = html
 
     def latex(self) -> str:
-        """A booktabs table with the facts of the fit below it."""
+        """A booktabs table with the facts of the fit below it, and warnings above it."""
         body = []
         for e in (*self.estimates, *self.derived):
             span = e.flag if math.isnan(e.low) else f"[{number(e.low)}, {number(e.high)}] {e.flag}".rstrip()
@@ -82,7 +86,19 @@ class Summary:
             body.append(rf"${e.symbol}$ & {numbers} & {_escaped(span)} & {_escaped(e.unit)} & {_escaped(e.reading)} \\")
         head = r"symbol & estimate & std.\ error & interval & unit & reading \\"
         notes = [rf"\multicolumn{{6}}{{l}}{{{_escaped(fact)}}} \\" for fact in (self.title, *self.facts)]
-        table = [r"\begin{tabular}{lrrlll}", r"\toprule", head, r"\midrule", *body, r"\midrule", *notes, r"\bottomrule", r"\end{tabular}"]
+        warned = [rf"\multicolumn{{6}}{{p{{\linewidth}}}}{{\textbf{{Weakly identified:}} {_escaped(w)}}} \\" for w in self.warnings]
+        table = [
+            r"\begin{tabular}{lrrlll}",
+            r"\toprule",
+            *warned,
+            head,
+            r"\midrule",
+            *body,
+            r"\midrule",
+            *notes,
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
         return "\n".join(table)
 
 

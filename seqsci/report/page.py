@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.resources
+import math
 import os
 import shlex
 from collections.abc import Mapping
@@ -33,7 +34,9 @@ FLAGS = {
     "at bound": "at its bound: no standard error",
     "profile": "interval from the profile likelihood",
     "not identified": "NOT identified by these data",
+    "weakly identified": "WEAKLY identified: see the warning at the top",
 }
+ALARMING = ("at bound", "not identified", "weakly identified")
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,8 @@ def _equations(fit: Fit) -> list[tuple[str, str]]:
 
 def _estimate(e: Estimate) -> dict[str, str]:
     pinned = e.standard_error == 0 and e.low == e.high  # a derived quantity that no estimated parameter can move
-    note = "set by a parameter at its bound or fixed" if pinned else FLAGS.get(e.flag, e.flag)
+    flags = e.flag.split(", ")
+    note = "set by a parameter at its bound or fixed" if pinned else "; ".join(FLAGS.get(f, f) for f in flags)
     return {
         "symbol": mathml(e.symbol),
         "name": e.name.replace("_", " "),
@@ -104,7 +108,7 @@ def _estimate(e: Estimate) -> dict[str, str]:
         "unit": "" if e.unit == "1" else e.unit,
         "reading": e.reading,
         "flag": note,
-        "kind": "strong" if e.flag in ("at bound", "not identified") else "",
+        "kind": "strong" if any(f in ALARMING for f in flags) else "",
     }
 
 
@@ -148,9 +152,11 @@ def _glance(run: Run, diagnosis: Diagnosis, comparison: Mapping[str, Any] | None
             lines.append(("tie", f"Held out, no significant difference to {comparison['ties']}."))
         if comparison["won"]:
             lines.append(("win", f"Held out, ours is significantly better than {comparison['wins']}."))
-    flagged = {flag: [e.name for e in run.estimates if e.flag == flag] for flag in ("not identified", "at bound")}
+    flagged = {flag: [e.name for e in run.estimates if flag in e.flag.split(", ")] for flag in ("not identified", "at bound")}
     if flagged["not identified"]:
         lines.append(("loss", f"Not identified by these data: {', '.join(flagged['not identified'])}. Do not read these numbers."))
+    weak = [d.text for d in run.fit.weak_directions if not math.isinf(d.inflation)]
+    lines += [("loss", f"Weakly identified: {text}") for text in weak]
     if flagged["at bound"]:
         lines.append(("tie", f"At its bound, so without a standard error: {', '.join(flagged['at bound'])}."))
     rejected = [t for t in diagnosis.tests if t.p_value < 0.05]
