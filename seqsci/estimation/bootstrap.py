@@ -163,7 +163,7 @@ def bootstrap_test(
     """Likelihood-ratio test whose p-value is simulated: ``(1 + #{LR* >= LR}) / (replicates + 1)``, LR* under the restricted fit.
 
     It needs no law of the statistic, so restrictions may lie on bounds, and nuisance parameters may have no information under them
-    (Davidson and MacKinnon 1999, DOI 10.1017/S0266466699153015; at bounds: Cavaliere, Nielsen and Rahbek 2017, DOI 10.1111/jtsa.12204).
+    (Davidson and MacKinnon 1999, DOI 10.1017/S0266466699153015; at bounds: Cavaliere, Nielsen and Rahbek 2017, J. Time Ser. Anal. 38).
     A nuisance parameter that is close to its own bound, but not on it, is the case that no bootstrap of this kind settles (Andrews 2000,
     DOI 10.1111/1468-0262.00114). A replicate that cannot be fitted counts as LR* >= LR; the note says how many.
 
