@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from seqsci.bank_predictor import BankPredictor
     from seqsci.cell import Cell, Drive, parameter_groups
     from seqsci.errors import SeqsciError
     from seqsci.estimation.artefact import load_fit
-    from seqsci.estimation.bank import Bank
     from seqsci.estimation.hypothesis_tests import likelihood_ratio
     from seqsci.estimation.maximum_likelihood import MaximumLikelihood
     from seqsci.estimation.result import Fit
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from seqsci.mechanism import Gated, Mechanism
     from seqsci.model import Model
     from seqsci.panel.fitting import fit_panel
-    from seqsci.panel.pooling import EmpiricalBayes
     from seqsci.panel.updating import update_panel
     from seqsci.parameter import Derived, Known, Outcome, Parameter, Presample, State
     from seqsci.plots import plot
@@ -36,13 +33,10 @@ if TYPE_CHECKING:
     from seqsci.training.gradient import DriveSpec, GradientDescent
 
 _HOMES = {
-    "Bank": "estimation.bank",
-    "BankPredictor": "bank_predictor",
     "Cell": "cell",
     "Derived": "parameter",
     "Drive": "cell",
     "DriveSpec": "training.gradient",
-    "EmpiricalBayes": "panel.pooling",
     "Fit": "estimation.result",
     "Gated": "mechanism",
     "GradientDescent": "training.gradient",
@@ -73,13 +67,10 @@ _HOMES = {
     "update_panel": "panel.updating",
 }
 __all__ = [
-    "Bank",
-    "BankPredictor",
     "Cell",
     "Derived",
     "Drive",
     "DriveSpec",
-    "EmpiricalBayes",
     "Fit",
     "Gated",
     "GradientDescent",

@@ -32,7 +32,7 @@ LAYERS = (
     ("predictor", "panel"),
     ("bank_predictor",),
     ("baselines", "evaluate"),
-    ("registry", "rundir", "plots"),
+    ("registry", "rundir", "plots", "inference"),
     ("report", "training", "rank_histogram"),
     ("study",),
     ("domains",),

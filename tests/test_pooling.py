@@ -132,6 +132,14 @@ def test_units_with_hardly_any_rows_take_part_and_bad_ones_are_rows_with_reasons
     assert (table["status"][3:] == "ok").all()
 
 
+def test_a_constant_unit_does_not_move_the_population(short) -> None:
+    frame = short[0].iloc[:, :15]
+    plain = fit_panel(GARCH, frame, unit="percent", estimator=EmpiricalBayes(Partial()))
+    more = fit_panel(GARCH, frame.assign(flat=0.5, zero=0.0), unit="percent", estimator=EmpiricalBayes(Partial()))
+    np.testing.assert_allclose(more.population.table["centre"], plain.population.table["centre"], rtol=0.05)
+    assert more.table["memory"].iloc[:15].to_numpy() == pytest.approx(plain.table["memory"].to_numpy(), abs=0.02)
+
+
 def test_a_population_of_some_parameters_leaves_the_others_to_each_unit(short) -> None:
     panel = fit_panel(GARCH, short[0].iloc[:, :20], unit="percent", estimator=EmpiricalBayes(Partial(names=("memory", "persistence"))))
     assert panel.population.prior.names == ("memory", "persistence") and "shrink_mean" not in panel.table

@@ -15,7 +15,8 @@ import numpy as np
 
 from seqsci.errors import ArtefactError, explain
 from seqsci.estimation.profile import Profile
-from seqsci.estimation.result import Fit, Provenance
+from seqsci.estimation.provenance import Provenance
+from seqsci.estimation.result import Fit
 from seqsci.gates.base import Gate
 from seqsci.mechanism import Mechanism
 from seqsci.model import Model

@@ -19,6 +19,8 @@ NEAR_BOUND, HOPELESS = 3.0, 10.0
 COLLAPSE, VANISHED = 0.5, -24.0
 """Mean log density plus log standard deviation above which a density has collapsed onto repeated values (a normal sample has -1.4), and
 the raw value below which a positive parameter has run to zero."""
+SMOOTH_TOLERANCE, KINKED_TOLERANCE = 1e-7, 1e-6
+"""Nats at which a climb ends: on kinks steps are many and small, and a millionth of a nat is a thousandth of a standard error."""
 KINK_STEP, SMOOTH_STEP = 0.5, 1e-3
 """Steps of the differenced score in outer-product standard errors, for parameters that move a kink and for those that do not."""
 
@@ -35,10 +37,10 @@ def collapsed(raw, nll, free, floor, ceiling, count, log_spread):  # type: ignor
     return -nll / count > COLLAPSE - log_spread
 
 
-@njit(_f(OBJECTIVE, *PRIOR, _m, _i, _i, _f, _n, _b, _b, _f, _f, *DATA, _i, _v, _b, _v), cache=True, nogil=True, error_model="numpy")
+@njit(_f(OBJECTIVE, *PRIOR, _m, _i, _i, _f, _n, _b, _b, _f, _f, *DATA, _i, _f, _v, _b, _v), cache=True, nogil=True, error_model="numpy")
 def solve(  # type: ignore[no-untyped-def]
     objective, centre, precision, points, forced, starts, far, free, floor, ceiling, count, log_spread,
-    X, observed, weight, reset, Q, S0, given, limit, raw, pinned, report,
+    X, observed, weight, reset, Q, S0, given, limit, tolerance, raw, pinned, report,
 ):  # fmt: skip
     """Climb from the ``starts`` best of the points (the first ``forced`` always), keep the best, pin what sits at a bound.
 
@@ -68,7 +70,7 @@ def solve(  # type: ignore[no-untyped-def]
             continue
         for i in range(n):
             trial[i] = points[order[m], i]
-        nll = maximise(objective, centre, precision, trial, free, X, observed, weight, reset, Q, S0, given, limit, told)
+        nll = maximise(objective, centre, precision, trial, free, X, observed, weight, reset, Q, S0, given, limit, tolerance, told)
         report[0] += told[0]
         if not math.isfinite(nll):
             continue
@@ -98,7 +100,9 @@ def solve(  # type: ignore[no-untyped-def]
             if j != m and pinned[free[j]] == 0:
                 rest[k] = free[j]
                 k += 1
-        nll = maximise(objective, centre, precision, trial, rest[:k].copy(), X, observed, weight, reset, Q, S0, given, limit, told)
+        nll = maximise(
+            objective, centre, precision, trial, rest[:k].copy(), X, observed, weight, reset, Q, S0, given, limit, tolerance, told
+        )
         report[0] += told[0]
         if nll - best < BOUND_COST and not collapsed(trial, nll, free, floor, ceiling, count, log_spread):
             best = nll

@@ -16,13 +16,14 @@ _v, _m, _b, _i, _n = types.float64[::1], types.float64[:, ::1], types.uint8[::1]
 @njit(
     types.void(
         OBJECTIVE, INFORMATION, *PRIOR, types.float64[:, :, ::1], _i, _i, types.float64, _n, _b, _b, _v, _v, _b, types.boolean,
-        types.boolean, _n, _n, *DATA, _i, _m, types.uint8[:, ::1], _m, _v, types.float64[:, :, ::1], types.float64[:, :, ::1], _m, _m,
+        types.boolean, _n, _n, *DATA, _i, types.float64,
+        _m, types.uint8[:, ::1], _m, _v, types.float64[:, :, ::1], types.float64[:, :, ::1], _m, _m,
     ),
     cache=True, nogil=True, error_model="numpy",
 )  # fmt: skip
 def solve_many(  # type: ignore[no-untyped-def]
     objective, information, centre, precision, points, forced, starts, far, free, floor, ceiling, count, log_spread, rough, newton, errors,
-    offsets, places, X, observed, weight, reset, Q, S0, given, limit, raw, pinned, report, nll, outer, hessian, natural, slope,
+    offsets, places, X, observed, weight, reset, Q, S0, given, limit, tolerance, raw, pinned, report, nll, outer, hessian, natural, slope,
 ):  # fmt: skip
     """`solve` and `curvature` for fit after fit: rows offsets[u]..offsets[u + 1] of the data, places[u]..places[u + 1] of Q and S0.
 
@@ -35,7 +36,7 @@ def solve_many(  # type: ignore[no-untyped-def]
         q, s0 = Q[places[u] : places[u + 1]], S0[places[u] : places[u + 1]]
         nll[u] = solve(
             objective, centre, precision, points[u], forced, starts, far, free, floor, ceiling, count[u], log_spread[u],
-            x, o, w, r, q, s0, given, limit, raw[u], pinned[u], report[u],
+            x, o, w, r, q, s0, given, limit, tolerance, raw[u], pinned[u], report[u],
         )  # fmt: skip
         if not errors or report[u, 1] == 0.0 or report[u, 2] == 1.0 or not math.isfinite(nll[u]):
             continue

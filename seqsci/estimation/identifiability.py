@@ -92,6 +92,8 @@ def flagged(fit: Fit, rows: tuple[Estimate, ...]) -> tuple[Estimate, ...]:
 
 
 def _find(fit: Fit) -> list[_Found]:
+    if fit.prior_kept:  # the numbers are the prior's, and every row says so
+        return []
     rows = {e.name: e for e in fit.unflagged(0.95)}
     variance = dict(zip(fit.free_names, np.diag(fit.covariance_raw), strict=True))
     held = [n for n in fit.free_names if math.isfinite(variance[n]) and variance[n] > 0]

@@ -10,7 +10,8 @@ import numpy as np
 
 from seqsci.errors import ConvergenceError, DataError, explain
 from seqsci.estimation.prior_rule import at_prior, kept_covariance, why_kept
-from seqsci.estimation.result import Fit, Provenance
+from seqsci.estimation.provenance import Provenance
+from seqsci.estimation.result import Fit
 from seqsci.estimation.search import WORKING_SCALE, Search, rescale
 from seqsci.estimation.standard_errors import Covariance, Posterior, Sandwich
 from seqsci.model import Model

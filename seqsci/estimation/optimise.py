@@ -91,11 +91,11 @@ def evaluate(objective, centre, precision, raw, X, observed, weight, reset, Q, S
     return value + penalty(centre, precision, raw, g, info) if len(centre) > 0 else value
 
 
-@njit(_f(OBJECTIVE, *PRIOR, _v, types.int64[::1], *DATA, _i, _v), cache=True, nogil=True, error_model="numpy")
-def maximise(objective, centre, precision, raw, free, X, observed, weight, reset, Q, S0, given, limit, report):  # type: ignore[no-untyped-def]
+@njit(_f(OBJECTIVE, *PRIOR, _v, types.int64[::1], *DATA, _i, _f, _v), cache=True, nogil=True, error_model="numpy")
+def maximise(objective, centre, precision, raw, free, X, observed, weight, reset, Q, S0, given, limit, tolerance, report):  # type: ignore[no-untyped-def]
     """Minimise the negative log-likelihood (less the log prior) over ``raw[free]`` in place; returns it.
 
-    report: evaluations, last decrease, converged.
+    tolerance: two steps in a row that gain fewer nats end the climb. report: evaluations, last decrease, converged.
     """
     n, k = len(raw), len(free)
     g_full, h_full, rows, nothing = np.zeros(n), np.zeros((n, n)), np.zeros((0, n)), np.zeros((0, 0))
@@ -170,7 +170,7 @@ def maximise(objective, centre, precision, raw, free, X, observed, weight, reset
             step[i] = s
             slope_0 += s * g[i]
             longest = max(longest, abs(s))
-        if not slope_0 < 0.0 or slope_0 > -1e-7:
+        if not slope_0 < 0.0 or slope_0 > -0.01 * tolerance:
             report[2] = 1.0
             break
         low, high, length = 0.0, math.inf, min(1.0, _MAX_RAW_STEP / longest)
@@ -218,7 +218,7 @@ def maximise(objective, centre, precision, raw, free, X, observed, weight, reset
             for i in range(k):
                 for j in range(k):
                     inverse[i, j] += (1.0 + yhy / sy) * step[i] * step[j] / sy - (column[i] * step[j] + step[i] * column[j]) / sy
-        small = small + 1 if decrease < 1e-6 else 0
+        small = small + 1 if decrease < tolerance else 0
         if small >= 2:
             report[2] = 1.0
             break

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import seqsci
 from seqsci.constraints import inwards
 from seqsci.errors import ParameterError, did_you_mean, explain
 from seqsci.estimation.identifiability import WeakDirection, flagged, weak_directions
 from seqsci.estimation.profile import Profile
+from seqsci.estimation.provenance import Provenance
 from seqsci.estimation.summary import Estimate, Summary
 from seqsci.frames import continuing
 from seqsci.kernel import Pass
@@ -26,22 +26,6 @@ if TYPE_CHECKING:
     from seqsci.forecast import PathForecast
 
 Array = np.ndarray
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where a fit came from."""
-
-    covariance: str
-    evaluations: int
-    seconds: float
-    kinked: bool
-    version: str
-
-    @classmethod
-    def of(cls, covariance: str, evaluations: int, seconds: float, kinked: bool) -> Provenance:
-        """With the running version filled in."""
-        return cls(covariance, evaluations, seconds, kinked, seqsci.__version__)
 
 
 @dataclass(frozen=True, eq=False)

@@ -72,9 +72,18 @@ class Search:
 
         raw, report = raw.copy(), np.zeros(3)
         compiled: Any = maximise
-        value = compiled(self.kernel.objective_function, self.centre, self.precision, raw, free, *self.data.arguments, self.limit, report)
+        value = compiled(
+            self.kernel.objective_function, self.centre, self.precision, raw, free, *self.data.arguments, self.limit, self.tolerance, report
+        )
         self.evaluations += int(report[0])
         return raw, float(value), bool(report[2]) and bool(np.isfinite(value))
+
+    @property
+    def tolerance(self) -> float:
+        """Nats at which a climb ends."""
+        from seqsci.estimation.fused import KINKED_TOLERANCE, SMOOTH_TOLERANCE
+
+        return KINKED_TOLERANCE if self.kernel.program.kinked else SMOOTH_TOLERANCE
 
     @property
     def start(self) -> Array:
@@ -101,7 +110,7 @@ class Search:
         compiled: Any = solve
         nll = compiled(
             objective, self.centre, self.precision, points, FORCED + int(warm), starts, far,
-            self.free, *self.ends, self._count, self._log_spread, *self.data.arguments, self.limit, raw, pinned, report,
+            self.free, *self.ends, self._count, self._log_spread, *self.data.arguments, self.limit, self.tolerance, raw, pinned, report,
         )  # fmt: skip
         self.evaluations += int(report[0])
         at_bound = frozenset(int(i) for i in np.flatnonzero(pinned))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seqsci.estimation.fused import no_information
+from seqsci.estimation.fused import KINKED_TOLERANCE, SMOOTH_TOLERANCE, no_information
 from seqsci.estimation.fused_panel import evaluate_many, solve_many
 from seqsci.kernel import Packed
 from seqsci.model import Model
@@ -154,6 +154,7 @@ class Batch:
         kernel = task.model.kernel(gaps)
         moving = task.free if free is None else free
         rough = task.rough[np.isin(task.free, moving)]
+        tolerance = KINKED_TOLERANCE if kernel.program.kinked else SMOOTH_TOLERANCE
         u, n, k = len(self), len(task.names), len(moving)
         raw, report, nll = np.zeros((u, n)), np.zeros((u, 3)), np.zeros(u)
         natural, slope, pinned = np.zeros((u, n)), np.zeros((u, n)), np.zeros((u, n), np.uint8)
@@ -162,7 +163,8 @@ class Batch:
         compiled(
             kernel.objective_function, kernel.information_function if task.newton else no_information, task.centre, task.precision, points,
             task.forced, task.starts, task.far, moving, task.floor, task.ceiling, self.count, self.spread, rough, task.newton, errors,
-            self.offsets, self.places, *self.data.arguments, task.evaluations, raw, pinned, report, nll, outer, hessian, natural, slope,
+            self.offsets, self.places, *self.data.arguments, task.evaluations, tolerance,
+            raw, pinned, report, nll, outer, hessian, natural, slope,
         )  # fmt: skip
         return Solved(raw, nll, report[:, 1] == 1, report[:, 2] == 1, report[:, 0], pinned.astype(bool), outer, hessian, natural, slope)
 

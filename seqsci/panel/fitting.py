@@ -11,6 +11,7 @@ import pandas as pd
 
 from seqsci.errors import ParameterError, explain
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
+from seqsci.estimation.standard_errors import ClusterSandwich
 from seqsci.model import Model
 from seqsci.panel import pool
 from seqsci.panel.job import Job, Rows
@@ -58,6 +59,10 @@ def fit_panel(
     if pooled and store is not None:
         what, fix = "a store keeps series that were fitted by themselves", "leave out store=, or use MaximumLikelihood"
         raise ParameterError(explain(what, f"pooling {type(estimator.pooling).__name__}", "no pooling", fix))  # type: ignore[union-attr]
+    covariance = (estimator.likelihood if isinstance(estimator, EmpiricalBayes) else estimator).covariance
+    if isinstance(covariance, ClusterSandwich):
+        what, fix = "a panel has no clusters within a fit", "fit series by series with seqsci.fit(..., cluster=...), or pool: Shared()"
+        raise ParameterError(explain(what, covariance.name, "Sandwich, ObservedInformation or OuterProduct", fix))
     units = to_units(model, frame, by, within, unit)
     job = Job.of(model, units, estimator.likelihood if isinstance(estimator, EmpiricalBayes) else estimator)
     job.compile()

@@ -160,6 +160,8 @@ class _Rounds:
         self.hessian = np.zeros((len(self.positions), k, k))
         self.value = np.zeros(len(self.positions))
         self.good = np.zeros(len(self.positions), bool)
+        seen = [y[~np.isnan(y)] for y in (job.units.outcome[job.units.rows(i)] for i in self.positions)]
+        self.constant = np.array([y.min() == y.max() for y in seen])
         self.marginal = np.nan
 
     def run(self, rounds: int) -> tuple[Normal, int, bool]:
@@ -207,7 +209,7 @@ class _Rounds:
 
     def _guess(self) -> Normal:
         """Median and spread of the units' own estimates, wide rather than narrow."""
-        own = self.raw[self.good][:, self.job.task.free[self.place]]
+        own = self.raw[self.good & ~self.constant][:, self.job.task.free[self.place]]
         near = np.where(np.abs(own) < LARGEST_START, own, np.nan)
         seen = np.isfinite(near).sum(0) > 1
         default = self.job.start[self.job.task.free[self.place]]
@@ -217,7 +219,8 @@ class _Rounds:
 
     def _population(self, task: Task, normal: Normal) -> Normal:
         """The population of the quadratic likelihoods at the modes; the parameters without a population are profiled out."""
-        good, place = self.good & np.isfinite(self.hessian).all(axis=(1, 2)), self.place
+        collapsing = self.constant & (self.value < 0)  # a density, not a probability, that piles up on the one value: it says nothing
+        good, place = self.good & ~collapsing & np.isfinite(self.hessian).all(axis=(1, 2)), self.place
         k = len(task.free)
         own = np.setdiff1d(np.arange(k), place)
         centre, precision = self._embedded(normal)
