@@ -105,6 +105,8 @@ def test_more_rows_shrink_less() -> None:
 
 
 def test_a_row_is_the_fit_under_the_population_as_a_prior(short, partial) -> None:
+    assert "prior_kept" not in partial.table
+    partial = fit_panel(GARCH, short[0], unit="percent", estimator=EmpiricalBayes(Partial(held_out=True)))
     under = GARCH.with_prior(partial.population.prior)
     for i in (0, 17):
         data = Sequences({"log_return": short[0].iloc[:, i].to_numpy()}, measure={"log_return": "percent"})

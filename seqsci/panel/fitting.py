@@ -107,5 +107,5 @@ def _table(model: Model, units: Units, by: str, results: dict[int, Any], populat
     shrunk = set() if population is None else set(population.prior.names)
     for n in model.free_names:
         columns += [n, f"se_{n}", *([f"shrink_{n}"] if n in shrunk else [])]
-    more = ["prior_kept"] if model.prior is not None or shrunk else []
+    more = ["prior_kept"] if any("prior_kept" in row for row in rows) or model.prior is not None else []
     return pd.DataFrame(rows, columns=[*columns, "at_bound", *more, "evaluations", "seconds"])

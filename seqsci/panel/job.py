@@ -27,6 +27,7 @@ class Job:
     """What every thread shares: the model, what its compiled fits need, its data.
 
     ``lenient``: short and constant units are sound, because others or a prior carry what they cannot.
+    ``held_out``: a prior is kept where the fit is worse on rows held out.
     """
 
     model: Model
@@ -36,6 +37,7 @@ class Job:
     factor: float
     memo: dict[tuple[str, float], float]
     lenient: bool = False
+    held_out: bool = True
 
     @classmethod
     def of(cls, model: Model, units: Units, estimator: MaximumLikelihood) -> Job:
@@ -111,7 +113,7 @@ class Job:
         clock = time.perf_counter()
         batch = self.batch(positions)
         points = self.points(batch)
-        kept = self._kept(batch, points, gaps) if self.model.prior is not None else [""] * len(batch)
+        kept = self._kept(batch, points, gaps) if self.model.prior is not None and self.held_out else [""] * len(batch)
         solved = batch.solve(self.task, points, gaps)
         if any(kept):
             solved = self._replaced(batch, solved, np.array([bool(k) for k in kept]), gaps)
@@ -135,7 +137,7 @@ class Job:
                 for m, f in enumerate(task.free):
                     row[task.names[f]] = float(values[j, f])
                     row[f"se_{task.names[f]}"] = float(errors[j, m])
-                if self.model.prior is not None:
+                if self.model.prior is not None and self.held_out:
                     row["prior_kept"] = kept[j]
             rows.append((i, row))
         return rows

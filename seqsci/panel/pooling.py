@@ -91,14 +91,15 @@ class Partial(Pooling):
     """Units are draws from a population that is normal on the raw scale (empirical Bayes); each is shrunk as far as its rows ask.
 
     ``raw_u ~ N(m, S)``. Rounds of two steps: the posterior mode and curvature of every unit under the present (m, S), then (m, S)
-    from these quadratic likelihoods (`seqsci.estimation.population`), which is Laplace's approximation of the marginal likelihood. Rows
-    of the result are fits under the population as a prior, by the rule of priors: it is kept where the fit is worse on rows held out.
-    Their errors take the population as given.
+    from these quadratic likelihoods (`seqsci.estimation.population`), which is Laplace's approximation of the marginal likelihood. Rows of
+    the result are posterior modes under the population as a prior; their errors take the population as given.
 
     Attributes:
         names: parameters that have a population; None = all free ones. The others are each unit's own.
         correlated: whether the population has correlations, or independent parameters only.
         rounds: most rounds.
+        held_out: whether the population is kept for a unit whose fit is worse on rows held out. Off, because it costs: with 150 simulated
+            GARCH series of 250 days the RMSE of the log odds of memory was .366 with it and .310 without.
 
     Source: Kass and Steffey (1989), DOI 10.1080/01621459.1989.10478825.
     """
@@ -106,6 +107,7 @@ class Partial(Pooling):
     names: tuple[str, ...] | None = None
     correlated: bool = True
     rounds: int = 30
+    held_out: bool = False
 
     def estimate(self, job: Job, threads: int | None) -> tuple[Rows, Population | None]:
         if job.model.prior is not None:
@@ -127,7 +129,7 @@ class Partial(Pooling):
         search = _Rounds(job, groups, place, threads, self.correlated)
         normal, rounds, converged = search.run(self.rounds)
         prior = _prior(job, wanted, normal, len(search.positions))
-        under = Job.of(job.model.with_prior(prior), job.units, job.estimator)
+        under = replace(Job.of(job.model.with_prior(prior), job.units, job.estimator), held_out=self.held_out)
         rows: Rows = []
         _each(under, [i for i in range(len(job.units)) if i not in dict(failed)], threads, rows.extend, under.run)
         spread = {n: float(np.sqrt(prior.covariance[j][j])) for j, n in enumerate(wanted)}
