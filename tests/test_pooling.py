@@ -37,7 +37,7 @@ def raw_of(table: pd.DataFrame) -> np.ndarray:
     return np.clip(np.column_stack([[constraints[n].inverse(v) for v in table[n]] for n in CENTRE]), -8, 8)
 
 
-def test_the_population_of_quadratic_likelihoods_is_the_maximum_of_the_marginal_likelihood() -> None:
+def test_the_population_of_quadratic_likelihoods_is_the_penalised_maximum_of_the_marginal_likelihood() -> None:
     rng = np.random.default_rng(2)
     g, k = 60, 2
     truth = rng.multivariate_normal([1.0, -1.0], [[0.5, 0.3], [0.3, 0.4]], g)
@@ -48,7 +48,7 @@ def test_the_population_of_quadratic_likelihoods_is_the_maximum_of_the_marginal_
     def lost(x: np.ndarray) -> float:
         lower = np.array([[np.exp(x[2]), 0], [x[4], np.exp(x[3])]])
         s = lower @ lower.T
-        return -sum(multivariate_normal.logpdf(o, x[:2], s + np.linalg.inv(h)) for o, h in zip(own, information, strict=True))
+        return -x[2] - x[3] - sum(multivariate_normal.logpdf(o, x[:2], s + np.linalg.inv(h)) for o, h in zip(own, information, strict=True))
 
     best = minimize(lost, np.zeros(5), method="BFGS", options={"gtol": 1e-6})
     found = normal_population(information, pull, np.zeros(k), np.eye(k))
@@ -65,7 +65,7 @@ def test_units_without_information_change_no_population_and_equal_units_have_no_
     np.testing.assert_allclose(more.centre, plain.centre, atol=1e-4)
     np.testing.assert_allclose(more.covariance, plain.covariance, rtol=2e-3)
     equal = normal_population(np.full((20, 1, 1), 100.0), np.full((20, 1), 200.0), np.zeros(1), np.eye(1))
-    assert equal.centre[0] == pytest.approx(2.0, abs=1e-3) and equal.covariance[0, 0] < 1e-3
+    assert equal.centre[0] == pytest.approx(2.0, abs=1e-3) and equal.covariance[0, 0] < 0.01
 
 
 @pytest.fixture(scope="module")
