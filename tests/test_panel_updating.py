@@ -119,3 +119,12 @@ def test_fits_of_several_sequences_have_no_single_state(wide) -> None:
     with pytest.raises(DataError, match="one sequence a fit"):
         forecast_panel(panel)
     assert seqsci.update_panel is update_panel
+
+
+def test_a_forecast_without_future_values_offers_a_template() -> None:
+    model = Model(LeakyBank(), Gaussian())
+    rng = np.random.default_rng(0)
+    known = {"elapsed": rng.gamma(1.0, 6.0, 120), "signal": rng.normal(1, 1, 120)}
+    fit = PANEL.fit(model, model.simulate(120, 3, known=known))
+    with pytest.raises(DataError, match=r"predict\(3, known=\{'elapsed': np.array\(\[..., 3 values\]\), 'signal'"):
+        fit.predict(3)
