@@ -178,7 +178,8 @@ def forecast(model: Model, state: Array, horizon: int, draws: int, seed: int, kn
     if horizon < 1 or faults:
         got = f"horizon {horizon}, " + (", ".join(f"{n} {v.shape}" for n, v in given.items()) or "no known sequence")
         need = "horizon >= 1" + (f" and {', '.join(faults)} of shape ({max(horizon, 1)},)" if faults else "")
-        template = ", ".join(f"{k.name!r}: np.array([{'...' if horizon == 1 else f'..., {horizon} values'}])" for k in model.mechanism.known)
+        values = "..." if horizon == 1 else f"..., {horizon} values"
+        template = ", ".join(f"{k.name!r}: np.array([{values}])" for k in model.mechanism.known)
         fix = f"predict({max(horizon, 1)}, known={{{template}}})" if template else "a horizon of at least 1"
         raise DataError(explain(f"{model.name} cannot forecast this", got, need, fix))
     inputs = {k.name: np.tile(given[k.name], draws) for k in model.mechanism.known}
