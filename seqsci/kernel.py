@@ -91,6 +91,11 @@ class Kernel:
         """Compiled score on the raw scale."""
         return self._load("objective", self._score_source)
 
+    @property
+    def source(self) -> str:
+        """The generated code of the score: what a likelihood is."""
+        return self._score_source
+
     @functools.cached_property
     def _states(self) -> Callable[..., Any]:
         return self._load("states", self._writer.states())

@@ -118,6 +118,11 @@ class Model:
         centres = {n: v for n, v in prior.centres(self.parameters).items() if n not in self.fixed}
         return replace(self.start_at(**centres), prior=prior)
 
+    @property
+    def active_prior(self) -> Prior | None:
+        """The prior, where it says something of a free parameter."""
+        return self.prior if self.prior is not None and any(n not in self.fixed for n in self.prior.names) else None
+
     @functools.cached_property
     def folded(self) -> tuple[tuple[str, float], ...]:
         """Fixed parameters at -1, 0 or 1: written into the equation."""

@@ -25,12 +25,14 @@ class Prior:
         names: the parameters that it says something of.
         centre: (k,) raw values; covariance: (k, k) on the raw scale, as nested tuples.
         source: in words, where it comes from; printed with every fit that uses it.
+        unit: of the outcome in which it is stated, where it knows it (a population's); data in another are converted to or refused.
     """
 
     names: tuple[str, ...]
     centre: tuple[float, ...]
     covariance: tuple[tuple[float, ...], ...]
     source: str = "stated"
+    unit: str = ""
 
     def __post_init__(self) -> None:
         k = len(self.names)

@@ -44,7 +44,7 @@ def test_the_command_writes_what_fit_panel_returns(file, capsys) -> None:
     loaded = load_panel(folder / "panel.parquet")
     pd.testing.assert_frame_equal(loaded.table.drop(columns="seconds"), expected.drop(columns="seconds"))
     printed = capsys.readouterr().out
-    assert "8 series (6 ok, 2 failed)" in printed and "1 not fitted: constant: .. in all .. rows" in printed
+    assert "8 series (6 ok, 2 failed)" in printed and "not fitted: 'flat': constant: 0.5 in all 300 rows" in printed
     assert sorted(p.name for p in folder.iterdir()) == ["command.json", "config.yaml", "panel.parquet", "parameters.csv"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ OVERRIDES = {
     "data.date_column": "column of dates",
     "data.id_column": "column of series names",
     "model": "model by name (seqsci show NAME)",
-    "estimator.starts": "starting points that are climbed (default 2)",
+    "estimator.starts": "starting points that are climbed (default: the configuration's)",
 }
 POOLING = {"none": "PerGroup", "partial": "Partial", "shared": "Shared"}
 
@@ -65,8 +66,10 @@ def run(arguments: argparse.Namespace) -> None:
     )
     print(panel)
     failed = panel.failures
-    for reason, count in failed["reason"].str.replace(r"\d[\d.,]*", "..", regex=True).value_counts().head(8).items():
-        print(f"  {count:,} not fitted: {reason}")
+    kinds = failed["reason"].str.replace(r"\d[\d.,]*", "", regex=True)
+    for _, some in list(failed.groupby(kinds, sort=False))[:8]:
+        more = f" and {len(some) - 1:,} more for the like" if len(some) > 1 else ""
+        print(f"  not fitted: {some[panel.by].iloc[0]!r}: {some['reason'].iloc[0]}{more}")
     _write(panel, folder)
     unfinished = int((panel.table["status"] == "not run").sum())
     if unfinished:
@@ -77,6 +80,9 @@ def run(arguments: argparse.Namespace) -> None:
     if store is not None and store.exists():
         store.unlink()
     print(f"run written to {folder} ({time.perf_counter() - clock:.0f} s): parameters.csv, {path.name}")
+    if (panel.table["status"] != "ok").all():
+        print("seqsci: no series could be fitted", file=sys.stderr)
+        raise SystemExit(1)
     print(f"next: in Python: panel = load_panel('{path}'); update_panel(panel, today)    (seqsci.panel.artefact, seqsci.update_panel)")
 
 
@@ -104,4 +110,6 @@ def _write(panel: Any, folder: Path) -> None:
 
     rundir.write_text(folder / "parameters.csv", panel.table.to_csv(index=False, na_rep="nan"))
     if panel.population is not None:
-        rundir.write_text(folder / "population.csv", panel.population.table.to_csv(na_rep="nan"))
+        rundir.write_text(
+            folder / "population.csv", panel.population.table.assign(converged=panel.population.converged).to_csv(na_rep="nan")
+        )

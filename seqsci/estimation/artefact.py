@@ -78,7 +78,9 @@ def prior_of(table: Mapping[str, Any] | None) -> Prior | None:
     """The prior of a description."""
     if table is None:
         return None
-    return Prior(tuple(table["names"]), tuple(table["centre"]), tuple(map(tuple, table["covariance"])), table["source"])
+    return Prior(
+        tuple(table["names"]), tuple(table["centre"]), tuple(map(tuple, table["covariance"])), table["source"], table.get("unit", "")
+    )
 
 
 def described_model(model: Model) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from seqsci.constraints import inwards
 from seqsci.errors import ConvergenceError, ParameterError, SeqsciError, did_you_mean, explain
-from seqsci.estimation.hypothesis_tests import NestedTest, nested
+from seqsci.estimation.hypothesis_tests import NestedTest, nested, without_prior
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.result import Fit
 from seqsci.estimation.summary import number
@@ -133,6 +133,7 @@ def parametric_bootstrap(
 
     Source: Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapters 6 and 13, DOI 10.1201/9780429246593.
     """
+    without_prior(fit.model)
     if not 0 < level < 1 or replicates < 20:
         got = f"level {level:g}, {replicates} replicates"
         raise ParameterError(explain("no such bootstrap", got, "a level in (0, 1), at least 20 replicates", "level=0.95, replicates=999"))

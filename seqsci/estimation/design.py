@@ -122,7 +122,7 @@ class _Seen:
 
 
 def design_table(
-    model: Model,
+    model: Model | Fit,
     units: Sequence[int],
     rows: Sequence[int],
     replicates: int = 200,
@@ -135,7 +135,8 @@ def design_table(
     """Simulate n sequences of T steps that share the model's values, fit them together, and tell how wide the intervals come out.
 
     Args:
-        model: its values are the truth, its fixed parameters stay fixed.
+        model: its values are the truth, its fixed parameters stay fixed. A fit stands for its estimates; a model that was never fitted has
+            the declared defaults, so state them: ``model.start_at(memory=0.9, ...)``.
         units, rows: the designs: every n with every T. Each sequence starts anew.
         replicates, seed: of each design; the same seed gives the same table, whatever the number of threads.
         known: known columns by name, (T,) for all sequences or (n, T), as long as the largest design; smaller ones take their first part.
@@ -145,6 +146,7 @@ def design_table(
     A replicate that cannot be fitted counts among the failures. Raises `DataError` for a known column that is missing or short, and
     `ParameterError` for a design without sequences, steps or replicates.
     """
+    model = model.model if isinstance(model, Fit) else model
     if not units or not rows or min(*units, *rows, replicates) < 1:
         got = f"units {tuple(units)}, rows {tuple(rows)}, {replicates} replicates"
         raise ParameterError(explain("an empty design", got, "at least one of each, all >= 1", "e.g. units=(1, 5), rows=(250, 1000)"))

@@ -65,8 +65,19 @@ def restrictions(small: Model, large: Model) -> tuple[str, ...]:
     return extra
 
 
+def without_prior(*models: Model) -> None:
+    """Raise `ParameterError` where a model has a prior: its fit is no maximum of the likelihood, which these tests are about."""
+    for model in models:
+        if model.active_prior is not None:
+            fix = "fit model.with_prior() without one, or read the posterior's interval"
+            raise ParameterError(
+                explain(f"{model.name} was fitted under a prior", model.active_prior.source, "a maximum likelihood fit", fix)
+            )
+
+
 def nested(restricted: Fit, full: Fit) -> tuple[str, ...]:
-    """`restrictions` of two fits; raises `ParameterError` where their data differ."""
+    """`restrictions` of two fits; raises `ParameterError` where their data differ, or where one has a prior."""
+    without_prior(restricted.model, full.model)
     if restricted.data_hash != full.data_hash:
         raise ParameterError(
             explain("the fits are of different data", "two data hashes", "the same rows", "fit both models to the same sequences")
@@ -117,6 +128,7 @@ def wald(fit: Fit, **values: float) -> NestedTest:
         fit: of the full model.
         values: value by name of parameter.
     """
+    without_prior(fit.model)
     table = {p.name: p for p in fit.model.parameters}
     faults = []
     for name, value in values.items():
@@ -153,7 +165,7 @@ def wald(fit: Fit, **values: float) -> NestedTest:
     return NestedTest("Wald", statistic, q, tail(statistic, mixture), (), "; ".join(notes), mixture)
 
 
-def score_test(restricted: Fit, full_model: Model) -> NestedTest:
+def score_test(restricted: Fit, full_model: Model | Fit) -> NestedTest:
     """Test a restricted fit against a model that frees more parameters, which need not be fitted (Lagrange multiplier).
 
     ``S = U' I^-1 U ~ chi^2_q``, U the sum and I the sum of outer products of the rows' scores by all parameters of the full model, on
@@ -169,6 +181,8 @@ def score_test(restricted: Fit, full_model: Model) -> NestedTest:
 
     Raises `ParameterError` where the models are not nested, or the score of a restricted parameter does not exist or vanishes there.
     """
+    full_model = full_model.model if isinstance(full_model, Fit) else full_model
+    without_prior(restricted.model, full_model)
     extra = restrictions(restricted.model, full_model)
     point = _Point(restricted, full_model, extra)
     if point.blind:

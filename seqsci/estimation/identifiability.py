@@ -92,13 +92,12 @@ def flagged(fit: Fit, rows: tuple[Estimate, ...]) -> tuple[Estimate, ...]:
 
 
 def _find(fit: Fit) -> list[_Found]:
-    if fit.prior_kept:  # the numbers are the prior's, and every row says so
-        return []
+    mine = set(fit.model.prior.names) if fit.prior_kept and fit.model.prior else set()  # their numbers are the prior's, and the rows say so
     rows = {e.name: e for e in fit.unflagged(0.95)}
     variance = dict(zip(fit.free_names, np.diag(fit.covariance_raw), strict=True))
     held = [n for n in fit.free_names if math.isfinite(variance[n]) and variance[n] > 0]
     lost = tuple(n for n in fit.free_names if n not in held)
-    wide = [n for n in (*held, *fit.at_bound) if _is_wide(fit, rows[n])]
+    wide = [n for n in (*held, *fit.at_bound) if n not in mine and _is_wide(fit, rows[n])]
     found = [_Found(WeakDirection(lost, (1.0,) * len(lost), math.inf, math.nan))] if lost else []
     if not wide:
         return found

@@ -12,7 +12,7 @@ from seqsci.errors import ConvergenceError, DataError, explain
 from seqsci.estimation.prior_rule import at_prior, kept_covariance, why_kept
 from seqsci.estimation.provenance import Provenance
 from seqsci.estimation.result import Fit
-from seqsci.estimation.search import WORKING_SCALE, Search, rescale
+from seqsci.estimation.search import WORKING_SCALE, Search, in_unit, rescale
 from seqsci.estimation.standard_errors import Covariance, Posterior, Sandwich
 from seqsci.model import Model
 from seqsci.sequences import Sequences
@@ -53,12 +53,13 @@ class MaximumLikelihood:
         """Return the frozen `Fit`; the model is not changed."""
         clock = time.perf_counter()
         outcome = model.mechanism.outcomes[0].name
+        model = in_unit(model, sequences.measure.get(outcome, ""))
         self._check(model, sequences, outcome)
         factor = WORKING_SCALE.get(sequences.measure.get(outcome, ""), 1.0)
         scaled = sequences if factor == 1.0 else sequences.scaled(outcome, factor)
         working = model if factor == 1.0 else rescale(model, factor)
         search = Search(working, scaled, self.evaluations)
-        prior = model.prior
+        prior = model.active_prior
         kept = "" if prior is None else why_kept(search, self.starts, self.far)
         if kept:
             raw, pinned = at_prior(search, search.start)[0], frozenset[int]()
@@ -105,7 +106,7 @@ class MaximumLikelihood:
 
     def _check(self, model: Model, sequences: Sequences, outcome: str) -> None:
         values = sequences.column(outcome)[np.asarray(sequences.observed, bool)]
-        if model.prior is not None and len(values):  # it carries what the rows cannot
+        if model.active_prior is not None and len(values):  # it carries what the rows cannot
             return
         if len(values) < self.min_rows:
             raise DataError(

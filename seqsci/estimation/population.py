@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 Array = np.ndarray
-NARROWEST, WIDEST = math.log(1e-3), math.log(50.0)
-"""Bounds of the log standard deviations on the raw scale: below a thousandth units are equal, above 50 the scale says nothing."""
+NARROWEST, WIDEST = math.log(1e-3), math.log(5.0)
+"""Bounds of the log standard deviations on the raw scale: below a thousandth units are equal, and 5 is a factor of 22,000 in
+the odds of units that lie two standard deviations apart."""
 
+REACH = 6.0
+"""Raw distance from where it starts within which a centre is sought."""
 SEPARATE = 1e-6
 """Share by which correlations are drawn to zero, so that a perfect one can still be inverted."""
 
@@ -38,7 +41,7 @@ def normal_population(information: Array, pull: Array, centre: Array, covariance
 
     Args:
         information: (g, k, k) H_g, positive semi-definite; zero where a unit says nothing. pull: (g, k) eta_g = H_g times its estimate.
-        centre, covariance: where to start; the centre is sought within 30 of it.
+        centre, covariance: where to start; the centre is sought within `REACH` of it.
         correlated: whether S has covariances, or a diagonal only.
 
     Source: Laird and Ware (1982), DOI 10.2307/2529876; Lindstrom and Bates (1990), DOI 10.2307/2532087; the penalty: Chung, Gelman,
@@ -71,7 +74,9 @@ def normal_population(information: Array, pull: Array, centre: Array, covariance
 
     lower = np.linalg.cholesky(covariance if correlated else np.diag(np.diag(covariance)))
     start = np.r_[centre, np.clip(np.log(np.diag(lower)), NARROWEST, WIDEST), lower[below]]
-    bounds = [(c - 30, c + 30) for c in centre] + [(NARROWEST, WIDEST)] * k + [(-50.0, 50.0) if correlated else (0.0, 0.0)] * len(below[0])
+    bounds = (
+        [(c - REACH, c + REACH) for c in centre] + [(NARROWEST, WIDEST)] * k + [(-50.0, 50.0) if correlated else (0.0, 0.0)] * len(below[0])
+    )
     found = minimize(lost, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 2000, "ftol": 1e-13, "gtol": 1e-8})
     lower = _lower(found.x, k)
     covariance = lower @ lower.T

@@ -16,6 +16,9 @@ Array = np.ndarray
 HELD_OUT = 0.3
 """Share of the scored rows of each unit, its last ones, that validate a fit against its prior."""
 
+EQUAL = 1e-3
+"""Nats on the rows held out below which a fit and its prior count as equal; the fit is then taken."""
+
 
 def held_out(data: Packed) -> tuple[Array, Array]:
     """Weights (rows,) for the training rows and for those held out: the last `HELD_OUT` of each unit's scored rows, at least one."""
@@ -32,9 +35,9 @@ def verdict(fitted: float, kept: float, rows: int) -> str:
     """Why the prior is kept, or nothing; both arguments are negative log-likelihoods of the rows held out."""
     if not rows:
         return "too few rows to hold any out"
-    if not fitted <= kept:
+    if not fitted <= kept + EQUAL:
         worse = f"{fitted - kept:.3g} nats worse" if np.isfinite(fitted) else "not finite"
-        return f"the fit was {worse} than the prior on the {rows} rows held out"
+        return f"the fit was {worse} than the prior on the {rows} rows held out together"
     return ""
 
 

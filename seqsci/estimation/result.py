@@ -240,12 +240,14 @@ class Fit:
             span = f", {str(self.sequences.index[0])[:10]} to {str(self.sequences.index[-1])[:10]}"
         facts = [
             f"{self.rows} rows of {self.outcome} [{self.unit}]{span}",
-            f"log-likelihood {self.log_likelihood:.3f}   AIC {self.aic:.2f}   BIC {self.bic:.2f}   parameters {self.parameter_count}",
+            f"log-likelihood {self.log_likelihood:.3f}"
+            + ("" if self.model.active_prior else f"   AIC {self.aic:.2f}   BIC {self.bic:.2f}")
+            + f"   parameters {self.parameter_count}",
             f"standard errors: {self.provenance.covariance}; intervals: {level:.0%}, Wald on the raw scale, or (profile)",
         ]
-        if self.model.prior is not None:
+        if (prior := self.model.active_prior) is not None:
             outcome = f"KEPT, {self.prior_kept}" if self.prior_kept else "the fit is the posterior mode"
-            facts.append(f"prior on {', '.join(self.model.prior.names)} ({self.model.prior.source}): {outcome}")
+            facts.append(f"prior on {', '.join(prior.names)} ({prior.source}): {outcome}")
         facts += [f"given {', '.join(self.driven_by)}, made by a network that was trained on these rows"] if self.driven_by else []
         weak = tuple(d.text for d in self.weak_directions)
         return Summary(self.model.name, tuple(facts), self.estimates(level), self.derived(level), level, weak)

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from seqsci.errors import ParameterError, explain
 from seqsci.estimation.profile import Profile, trace
+from seqsci.frames import SCALES
 from seqsci.kernel import Kernel, Packed
 from seqsci.model import Model
 from seqsci.sequences import Sequences
@@ -49,7 +51,7 @@ class Search:
         self._gradient, self._outer, self._rows = np.zeros(k), np.zeros((k, k)), np.zeros((0, k))
         self._last = (b"", False, np.inf)
         self._natural, self.slope, self._empty = np.zeros(k), np.zeros(k), np.zeros((0, 0))
-        prior = model.prior
+        prior = model.active_prior
         names = [self.names[i] for i in self.free]
         nothing: tuple[Array, Array] = (np.zeros(0), np.zeros((0, 0)))
         self.centre, self.precision = nothing if prior is None else prior.on(self.names, names)
@@ -204,6 +206,17 @@ def rescale(model: Model, factor: float, from_values: dict[str, float] | None = 
     values = {p.name: table[p.name] * factor**p.dimension for p in model.parameters}
     prior = None if model.prior is None else model.prior.rescaled(model.parameters, factor)
     return replace(model, values=tuple(values.items()), prior=prior)
+
+
+def in_unit(model: Model, measure: str) -> Model:
+    """The model with its prior in the unit of the data; raises `ParameterError` where it is in one that cannot be converted."""
+    prior = model.prior
+    if prior is None or not prior.unit or prior.unit == measure:
+        return model
+    if prior.unit not in SCALES or measure not in SCALES:
+        got = f"the prior in {prior.unit!r}, the data in {measure or 'no stated unit'!r}"
+        raise ParameterError(explain("the prior is in another unit than the data", got, prior.unit, "state the unit, or convert the data"))
+    return model.with_prior(replace(prior.rescaled(model.parameters, SCALES[measure] / SCALES[prior.unit]), unit=measure))
 
 
 def trace_profiles(fitted: Model, sequences: Sequences, free_names: tuple[str, ...], deviations: Array) -> dict[str, Profile]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqsci.bank_predictor import BankPredictor
 from seqsci.constraints import Positive
 from seqsci.equations.vocabulary import Expression
 from seqsci.errors import DataError, explain
@@ -47,7 +48,8 @@ class RandomWalk(Mechanism):
 
 def models_of(predictors: Sequence[Predictor]) -> list[Model]:
     """The models among the predictors."""
-    return [p.model for p in predictors if isinstance(p, ModelPredictor | SelectedPredictor)]
+    banks = [p.bank.model for p in predictors if isinstance(p, BankPredictor)]
+    return [p.model for p in predictors if isinstance(p, ModelPredictor | SelectedPredictor)] + banks
 
 
 def panel_of(predictors: Sequence[Predictor], frame: Any, by: str, unit: str | None) -> tuple[Units, str]:
@@ -74,9 +76,6 @@ def _dated(units: Units) -> dict[str, Any]:
     if units.index is None:
         return {}
     index = units.index
-    if index.dtype.kind not in "Miuf":
-        read = pd.to_datetime(pd.Series(index), errors="coerce", format="ISO8601").to_numpy()
-        index = index if np.isnat(read).any() else read
     lost = np.asarray(pd.isna(index))
     code = np.repeat(np.arange(len(units)), np.diff(units.offsets))
     return {"index": index, "reasons": units.reasons | {int(i): "a date is missing" for i in np.unique(code[lost])}}

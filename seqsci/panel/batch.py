@@ -55,7 +55,7 @@ class Task:
         moving = model.kernel().program.rough_parameters
         rough = np.array([names[i] in moving for i in free], np.uint8)
         nothing: tuple[Array, Array] = (np.zeros(0), np.zeros((0, 0)))
-        centre, precision = nothing if model.prior is None else model.prior.on(names, [names[i] for i in free])
+        centre, precision = nothing if model.active_prior is None else model.active_prior.on(names, [names[i] for i in free])
         newton = bool(rough.all())
         return cls(model, names, free, floor, ceiling, rough, newton, centre, precision, starts, far, evaluations, forced)
 

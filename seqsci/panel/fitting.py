@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from seqsci.errors import ParameterError, explain
+from seqsci.errors import ArtefactError, ParameterError, explain
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.standard_errors import ClusterSandwich
 from seqsci.model import Model
@@ -63,6 +63,8 @@ def fit_panel(
     if isinstance(covariance, ClusterSandwich):
         what, fix = "a panel has no clusters within a fit", "fit series by series with seqsci.fit(..., cluster=...), or pool: Shared()"
         raise ParameterError(explain(what, covariance.name, "Sandwich, ObservedInformation or OuterProduct", fix))
+    if threads is not None and threads < 1:
+        raise ParameterError(explain("threads must be positive", threads, ">= 1, or None for one a core", "pass another number"))
     units = to_units(model, frame, by, within, unit)
     job = Job.of(model, units, estimator.likelihood if isinstance(estimator, EmpiricalBayes) else estimator)
     job.compile()
@@ -85,6 +87,7 @@ def _pooled(job: Job, estimator: EmpiricalBayes, threads: int | None) -> tuple[R
 
 def _by_themselves(job: Job, threads: int | None, kept: Store) -> dict[int, Any]:
     units = job.units
+    kept.check()
     results = kept.read(units)
     wanted = [i for i in range(len(units)) if i not in results]
 
@@ -92,10 +95,13 @@ def _by_themselves(job: Job, threads: int | None, kept: Store) -> dict[int, Any]
         results.update(rows)
 
     try:
-        if not pool.each(job.run, wanted, threads, take, lambda: kept.write(units, results)):
+        if not pool.each(job.surely, wanted, threads, take, lambda: kept.write(units, results)):
             print(f"\nseqsci: interrupted; {len(results):,} of {len(units):,} series are done", file=sys.stderr)
     finally:
-        kept.write(units, results)
+        try:
+            kept.write(units, results)
+        except ArtefactError as error:
+            print(f"\nseqsci: {error}\nseqsci: the fits are in the panel that is returned", file=sys.stderr)
     return results
 
 
@@ -107,5 +113,5 @@ def _table(model: Model, units: Units, by: str, results: dict[int, Any], populat
     shrunk = set() if population is None else set(population.prior.names)
     for n in model.free_names:
         columns += [n, f"se_{n}", *([f"shrink_{n}"] if n in shrunk else [])]
-    more = ["prior_kept"] if any("prior_kept" in row for row in rows) or model.prior is not None else []
+    more = ["prior_kept"] if any("prior_kept" in row for row in rows) or model.active_prior is not None else []
     return pd.DataFrame(rows, columns=[*columns, "at_bound", *more, "evaluations", "seconds"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import time
 from dataclasses import dataclass
@@ -9,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+import seqsci
 from seqsci.errors import SeqsciError
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.prior_rule import held_out, verdict
-from seqsci.estimation.search import FORCED, WORKING_SCALE, rescale
+from seqsci.estimation.search import FORCED, WORKING_SCALE, in_unit, rescale
 from seqsci.estimation.standard_errors import Posterior
 from seqsci.model import Model
 from seqsci.panel.batch import Batch, Solved, Task
@@ -43,19 +45,30 @@ class Job:
     def of(cls, model: Model, units: Units, estimator: MaximumLikelihood) -> Job:
         """The job of a model on units."""
         factor = WORKING_SCALE.get(units.measure or "", 1.0)
+        model = in_unit(model, units.measure or "")
         working = model if factor == 1.0 else rescale(model, factor)
-        warm = estimator.warm or model.prior is not None
+        warm = estimator.warm or model.active_prior is not None
         task = Task.of(working, estimator.starts, estimator.far, estimator.evaluations, FORCED + int(warm))
         return cls(model, task, units, estimator, factor, {})
 
     def signature(self) -> str:
         """What the stored rows depend on beside the data."""
-        return f"{self.model!r} {self.estimator!r} {self.units.measure}"
+        program = hashlib.sha256(self.task.model.kernel(gaps=True).source.encode()).hexdigest()
+        return f"{seqsci.__version__} {program} {self.model!r} {self.estimator!r} {self.units.measure}"
 
     def compile(self) -> None:
         """Load the compiled functions once, before threads ask for them."""
         for gaps in {bool(np.isnan(self.units.outcome).any()), False}:
             self.task.compile(gaps)
+
+    def surely(self, positions: list[int]) -> Rows:
+        """`run`, where a fault of one unit (in a mechanism of the user's, say) becomes its row and leaves the others."""
+        try:
+            return self.run(positions)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told in the row, and the others must not be lost
+            if len(positions) == 1:
+                return [(positions[0], failure(f"{type(error).__name__}: {error}"))]
+        return [row for i in positions for row in self.surely([i])]
 
     def run(self, positions: list[int]) -> Rows:
         """Fit some units; every one yields a row."""
@@ -98,7 +111,7 @@ class Job:
         low, high = float(seen.min()), float(seen.max())
         if not np.isfinite(high - low):
             return f"{int(np.isinf(seen).sum())} infinite value(s)"
-        if self.model.prior is None and not self.lenient:
+        if self.model.active_prior is None and not self.lenient:
             if len(seen) < self.estimator.min_rows:
                 return f"{len(seen)} observed values, fewer than {self.estimator.min_rows}"
             if low == high:
@@ -113,12 +126,17 @@ class Job:
         clock = time.perf_counter()
         batch = self.batch(positions)
         points = self.points(batch)
-        kept = self._kept(batch, points, gaps) if self.model.prior is not None and self.held_out else [""] * len(batch)
-        solved = batch.solve(self.task, points, gaps)
-        if any(kept):
-            solved = self._replaced(batch, solved, np.array([bool(k) for k in kept]), gaps)
+        solved, kept = self.solve(batch, points, gaps)
         seconds = (time.perf_counter() - clock) / len(batch)
         return self.rows(positions, batch, solved, self.deviations(solved), kept, seconds)
+
+    def solve(self, batch: Batch, points: Array, gaps: bool, errors: bool = True) -> tuple[Solved, list[str]]:
+        """Fits from starting points; under a prior, with the rule of kept priors and why one was kept."""
+        kept = self._kept(batch, points, gaps) if self.model.active_prior is not None and self.held_out else [""] * len(batch)
+        solved = batch.solve(self.task, points, gaps, errors)
+        if any(kept):
+            solved = self._replaced(batch, solved, np.array([bool(k) for k in kept]), gaps)
+        return solved, kept
 
     def rows(self, positions: list[int], batch: Batch, solved: Solved, deviations: Array, kept: list[str], seconds: float) -> Rows:
         """A row a unit; ``deviations`` (u, k): standard errors on the raw scale."""
@@ -137,7 +155,7 @@ class Job:
                 for m, f in enumerate(task.free):
                     row[task.names[f]] = float(values[j, f])
                     row[f"se_{task.names[f]}"] = float(errors[j, m])
-                if self.model.prior is not None and self.held_out:
+                if self.model.active_prior is not None and self.held_out:
                     row["prior_kept"] = kept[j]
             rows.append((i, row))
         return rows
@@ -225,7 +243,7 @@ class Job:
     def deviations(self, solved: Solved) -> Array:
         """Standard errors on the raw scale (units, free); NaN where pinned or not identified, the estimator's covariance elsewhere."""
         pinned = solved.pinned[:, self.task.free]
-        covariance = Posterior() if self.model.prior is not None else self.estimator.covariance
+        covariance = Posterior() if self.model.active_prior is not None else self.estimator.covariance
         found = np.full(pinned.shape, np.nan)
         for pattern in np.unique(pinned, axis=0):
             chosen = np.flatnonzero((pinned == pattern).all(axis=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -64,7 +65,12 @@ def each(
                 keep()
     except KeyboardInterrupt:
         stop.set()
+        if threading.current_thread() is threading.main_thread():
+            print("\nseqsci: finishing what is in flight", file=sys.stderr, flush=True)
+            restore = signal.signal(signal.SIGINT, signal.SIG_IGN)
         pool.shutdown(wait=True, cancel_futures=True)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, restore)
         for future in waiting:  # what was in flight has come to its end
             if not future.cancelled() and future.exception() is None and (result := future.result()) is not None:
                 take(result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,6 +24,10 @@ LARGEST_START = 6.0
 """Raw values beyond are left out of the first guess of a population: they are on their way to a bound."""
 NEGLIGIBLE = 1e-5
 """A variance on the raw scale below which units count as equal; it may go on falling."""
+ADVICE = (
+    "Pool fewer parameters, Partial(names=(...)): those that sit at a bound in many series have no normal population; "
+    "or Partial(correlated=False), a simpler model, or more rounds. Do not read its numbers."
+)
 SETTLED = 1e-3
 """A round that moves the centre by fewer standard deviations, and the spread by a smaller share, is the last."""
 
@@ -49,7 +54,8 @@ class PerGroup(Pooling):
 class Shared(Pooling):
     """One set of parameters for all units: one fit to all of them, standard errors clustered by unit.
 
-    ``C = H^-1 (sum_u s_u s_u') H^-1 U / (U - 1)`` with s_u the score of unit u (Liang and Zeger 1986, DOI 10.1093/biomet/73.1.13).
+    ``C = H^-1 (sum_u s_u s_u') H^-1 U / (U - 1)`` with s_u the score of unit u (Liang and Zeger 1986, DOI 10.1093/biomet/73.1.13);
+    NaN where there are no more units than parameters, and too small where there are few.
     """
 
     def estimate(self, job: Job, threads: int | None) -> tuple[Rows, Population | None]:
@@ -69,11 +75,9 @@ class Shared(Pooling):
         kept = job.task.free[place]
         meat = score[:, kept].T @ score[:, kept] * (len(apart) / max(len(apart) - 1, 1))
         covariance = np.full((1, len(job.task.free)), np.nan)
-        if len(apart) > 1:
+        if len(apart) > len(place):  # fewer clusters than parameters carry no such covariance: NaN
             bread = np.linalg.pinv(solved.hessian[0][np.ix_(place, place)])
             covariance[0, place] = np.sqrt(np.maximum(np.diag(bread @ meat @ bread), 0.0))
-        elif len(place):
-            covariance = job.deviations(solved)
 
         def all_of(values: Array) -> Array:
             return np.repeat(values, len(apart), 0)
@@ -134,6 +138,8 @@ class Partial(Pooling):
         _each(under, [i for i in range(len(job.units)) if i not in dict(failed)], threads, rows.extend, under.run)
         spread = {n: float(np.sqrt(prior.covariance[j][j])) for j, n in enumerate(wanted)}
         table = _described(job, prior, wanted, spread, _shrinkage(under, rows, spread))
+        if not converged:
+            print(f"seqsci: the population did NOT converge in {rounds} rounds. {ADVICE}", file=sys.stderr)
         return failed + rows, Population(prior, table, search.marginal, len(search.positions), rounds, converged)
 
 
@@ -252,7 +258,7 @@ def _prior(job: Job, names: list[str], normal: Normal, units: int) -> Prior:
     """The population as a prior in the unit of the data."""
     covariance = tuple(tuple(float(v) for v in row) for row in normal.covariance)
     found = Prior(tuple(names), tuple(float(v) for v in normal.centre), covariance, f"population of {units} units")
-    return found.rescaled(job.task.model.parameters, 1 / job.factor)
+    return replace(found.rescaled(job.task.model.parameters, 1 / job.factor), unit=job.units.measure or "")
 
 
 def _shrinkage(job: Job, rows: Rows, spread: dict[str, float]) -> dict[str, float]:

@@ -34,7 +34,7 @@ class Population:
     converged: bool
 
     def __repr__(self) -> str:
-        state = f"{self.rounds} rounds" if self.converged else f"NOT converged in {self.rounds} rounds"
+        state = f"{self.rounds} rounds" if self.converged else f"NOT CONVERGED in {self.rounds} rounds, do not read it"
         head = f"population of {self.units:,} units ({state}), marginal log-likelihood {self.log_likelihood:.2f}"
         return f"{head}\n{self.table.to_string(float_format=lambda v: f'{v:.4g}')}"
 
@@ -46,8 +46,8 @@ class Panel:
     Attributes:
         table: a row a series: id, ``status`` ("ok", "failed" or "not run"), ``reason``, ``converged``, ``rows``, ``log_likelihood``, each
             parameter's estimate, ``se_*`` its standard error (NaN at a bound), ``at_bound``, ``evaluations``, ``seconds``; under a prior
-            ``prior_kept`` (why the prior was kept; empty where it was not); after partial pooling ``shrink_*``, the share of the way
-            from a series' own estimate to the population's centre (0: own data alone, 1: population alone).
+            ``prior_kept`` (why the prior was kept; empty where it was not); after partial pooling ``shrink_*``, posterior over population
+            variance: how much of what is known of the series comes from the others (0: nothing, 1: everything).
         model: what was fitted; unit: of the outcome.
         units: the data, or None where the panel was loaded; by: name of the column of ids.
         population: what was estimated of all units together, or None.

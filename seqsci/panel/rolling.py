@@ -114,7 +114,7 @@ class _Run:
             for gaps, some in self._split(alive, k, failures):
                 batch = Batch.of(job.task.model, units, [self._training(i, k) for i in some], job.factor)
                 task, points = self._task(batch, [last.get(i) for i in some])
-                solved = batch.solve(task, points, gaps, errors=False)
+                solved, _ = replace(job, task=task).solve(batch, points, gaps, errors=False)
                 values = batch.evaluate(task, solved.raw, gaps)[1]
                 refits += len(some)
                 for j, i in enumerate(some):
@@ -144,7 +144,7 @@ class _Run:
         good: tuple[list[int], list[int]] = ([], [])
         for i in alive:
             cut = self._training(i, k)
-            if reason := self.cold.too_little(cut):
+            if reason := self.cold.too_little(cut) if k else self.cold.unfit(cut):
                 failures[i] = f"the refit at row {self._origin(i, k)}: {reason}"
             else:
                 good[int(np.isnan(self.cold.units.outcome[cut]).any())].append(i)

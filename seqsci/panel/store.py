@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import pandas as pd
 from seqsci.errors import ArtefactError, MissingExtraError, explain
 from seqsci.panel.units import Units
 
+COUNTS = ("rows", "evaluations")
+
 
 @dataclass(frozen=True)
 class Store:
@@ -21,6 +23,19 @@ class Store:
 
     path: Path | None
     signature: str
+    others: list[dict[str, Any]] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Raise before anything is computed where the file could not be written in the end."""
+        if self.path is None:
+            return
+        try:
+            import pyarrow  # noqa: F401
+        except ImportError as error:
+            raise MissingExtraError("pyarrow", "data", "Storing a panel") from error
+        if not self.path.parent.is_dir() or not os.access(self.path.parent, os.W_OK):
+            got = f"{self.path.parent} " + ("cannot be written" if self.path.parent.is_dir() else "does not exist")
+            raise ArtefactError(explain(f"cannot write {self.path}", got, "a folder that can be written", "create it or choose another"))
 
     def _key(self, units: Units, position: int) -> str:
         digest = hashlib.blake2b(self.signature.encode(), digest_size=16)
@@ -47,14 +62,18 @@ class Store:
             raise ArtefactError(explain(f"{self.path} is no store of a panel", got, "a column _key", "name another file"))
         rows: list[dict[str, Any]] = table.to_dict("records")  # type: ignore[assignment]
         known = {row.pop("_key"): row for row in rows}
-        return {i: known[key] for i in range(len(units)) if (key := self._key(units, i)) in known}
+        keys = {self._key(units, i): i for i in range(len(units)) if i not in units.reasons}
+        self.others.extend({"_key": key, **row} for key, row in known.items() if key not in keys)
+        found = {i: known[key] for key, i in keys.items() if key in known}
+        return {i: _plain(row) for i, row in found.items()}
 
     def write(self, units: Units, results: dict[int, dict[str, Any]]) -> None:
         """Write all finished rows, whole or not at all."""
-        if self.path is None or not results:
+        rows = [{"_key": self._key(units, i), **row} for i, row in sorted(results.items()) if i not in units.reasons]
+        if self.path is None or not rows:
             return
-        table = pd.DataFrame([{"_key": self._key(units, i), **row} for i, row in sorted(results.items())])
-        temporary = self.path.with_name(self.path.name + ".tmp")
+        table = pd.DataFrame([*self.others, *rows])
+        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
         try:
             table.to_parquet(temporary, index=False)
             os.replace(temporary, self.path)
@@ -63,3 +82,9 @@ class Store:
         except OSError as error:
             fix = "choose another"
             raise ArtefactError(explain(f"cannot write {self.path}", error.strerror, "a folder that can be written", fix)) from error
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """A stored row as it was: what a table has widened is narrowed again, and a failed row has no estimates."""
+    kept = row if row["status"] == "ok" else {n: v for n, v in row.items() if not pd.isna(v)}
+    return {n: int(v) if n in COUNTS else v for n, v in kept.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -58,6 +57,7 @@ class Raw(NamedTuple):
     outcome: Array
     known: dict[str, Array]
     dates: Array | None
+    reasons: dict[int, str]
 
 
 def to_units(
@@ -79,6 +79,11 @@ def to_units(
         raise DataError(
             explain(f"the unit of {outcome.name} is not stated", f"unit = {measure!r}", allowed, f"pass unit={outcome.units[0]!r}")
         )
+    wanted = {by, within, "ds", "y", outcome.name, *(k.name for k in model.mechanism.known)}
+    if twice := [c for c in table.columns[table.columns.duplicated()] if c in wanted]:
+        raise DataError(explain("a column occurs twice", ", ".join(map(repr, twice)), "one column a name", "rename or drop one"))
+    if within is not None and by not in table.columns:
+        raise DataError(explain("within= needs a long frame", "dates x names", f"columns {by}, {within}, ds, y", "pass a long frame"))
     found = _from_long(model, table, by, within) if by in table.columns else _from_wide(model, table, by)
     return _packed(found, measure, keep_ends)
 
@@ -89,9 +94,11 @@ def _from_wide(model: Model, table: pd.DataFrame, by: str) -> Raw:
         needed = ", ".join(k.name for k in model.mechanism.known)
         raise DataError(explain("a wide frame has no known columns", "dates x names", f"a long frame with {needed}", f"pass {by}, ds, y"))
     dates = next((c for c in ("ds", "date", "Date") if c in table.columns), None)
-    index = np.asarray(table[dates] if dates else table.index)
-    numeric = [i for i, c in enumerate(table.columns) if c != dates and pd.api.types.is_numeric_dtype(table.dtypes.iloc[i])]
+    index = dates_of(table[dates]) if dates else None if isinstance(table.index, pd.RangeIndex) else dates_of(table.index)
+    numeric = [i for i, (c, kind) in enumerate(table.dtypes.items()) if c != dates and pd.api.types.is_numeric_dtype(kind)]
     others = [str(c) for i, c in enumerate(table.columns) if c != dates and i not in numeric]
+    if not len(table.columns) and not len(table):
+        return Raw([], np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), {}, None, {})
     if others or not numeric:
         hint = did_you_mean(by, map(str, table.columns))
         raise DataError(
@@ -100,7 +107,7 @@ def _from_wide(model: Model, table: pd.DataFrame, by: str) -> Raw:
     ids = [table.columns[i] for i in numeric]
     values = np.ascontiguousarray(table.iloc[:, numeric].to_numpy(float).T).reshape(-1)
     codes = np.repeat(np.arange(len(ids)), len(table))
-    return Raw(ids, codes, np.zeros_like(codes), values, {}, np.tile(index, len(ids)))
+    return Raw(ids, codes, np.zeros_like(codes), values, {}, None if index is None else np.tile(index, len(ids)), {})
 
 
 def _from_long(model: Model, long: pd.DataFrame, by: str, within: str | None) -> Raw:
@@ -113,20 +120,21 @@ def _from_long(model: Model, long: pd.DataFrame, by: str, within: str | None) ->
         raise DataError(explain(f"missing column {', '.join(map(repr, lost))}", have, ", ".join(needed), "rename or add it"))
     codes, found = pd.factorize(long[by], use_na_sentinel=False)
     inner = np.zeros(len(long), np.int64) if within is None else pd.factorize(long[within], use_na_sentinel=False)[0]
-    y = pd.to_numeric(long[source], errors="coerce").to_numpy(float)
-    known = {k.name: pd.to_numeric(long[k.name], errors="coerce").to_numpy(float) for k in model.mechanism.known}
-    index = np.asarray(long["ds"]) if "ds" in long.columns else None
+    reasons: dict[int, str] = {}
+    y = _numbers(long[source], source, codes, reasons)
+    known = {k.name: _numbers(long[k.name], k.name, codes, reasons) for k in model.mechanism.known}
+    index = dates_of(long["ds"]) if "ds" in long.columns else None
     if within is not None or (codes[1:] < codes[:-1]).any():
         order = np.lexsort((np.arange(len(long)), inner, codes))
         codes, inner, y = codes[order], inner[order], y[order]
         known = {n: v[order] for n, v in known.items()}
         index = None if index is None else index[order]
-    return Raw(list(found), codes, inner, y, known, index)
+    return Raw(list(found), codes, inner, y, known, index, reasons)
 
 
 def _packed(raw: Raw, measure: str | None, keep_ends: bool) -> Units:
-    ids, codes, inner, y, known, index = raw
-    reasons = _disordered(ids, codes, _starts(codes, inner), index)
+    ids, codes, inner, y, known, index, reasons = raw
+    reasons = _disordered(codes, _starts(codes, inner), index) | reasons
     kept = np.ones(len(y), bool) if keep_ends else _without_ends(y, _starts(codes, inner))
     if not kept.all():
         codes, inner, y = codes[kept], inner[kept], y[kept]
@@ -143,11 +151,43 @@ def _starts(codes: Array, inner: Array) -> Array:
     return np.asarray(np.r_[True, (codes[1:] != codes[:-1]) | (inner[1:] != inner[:-1])][: len(codes)])
 
 
-def _disordered(ids: Sequence[Any], codes: Array, new: Array, index: Array | None) -> dict[int, str]:
+def _numbers(column: Any, name: Any, codes: Array, reasons: dict[int, str]) -> Array:
+    """A column as floats; a fit with text in it gets a reason."""
+    found: Array = pd.to_numeric(column, errors="coerce").to_numpy(float)
+    bad = np.isnan(found) & ~pd.isna(column).to_numpy()
+    for at in np.flatnonzero(bad):
+        reasons.setdefault(int(codes[at]), f"{name} holds text: {column.iloc[at]!r}")
+    return found
+
+
+def dates_of(column: Any) -> Array:
+    """Dates that sort: datetime64, or numbers as they are; with a time zone, midnights keep their date and other times become UTC.
+
+    Raises `DataError` for text that is no ISO date.
+    """
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return np.array(column)
+    values = pd.Series(np.asarray(column) if isinstance(column.dtype, np.dtype) else column)
+    try:
+        if isinstance(values.dtype, pd.PeriodDtype):
+            read = pd.Series(pd.PeriodIndex(values).to_timestamp())
+        else:
+            read = values if values.dtype.kind == "M" else pd.to_datetime(values, format="ISO8601")
+    except (ValueError, TypeError) as error:
+        fix = "pd.to_datetime(frame['ds'], dayfirst=True), or a column of numbers"
+        raise DataError(explain("ds holds what is no date", str(error).splitlines()[0][:100], "ISO dates (2024-01-31)", fix)) from error
+    if read.dt.tz is not None:
+        local = read.dt.tz_localize(None)
+        midnights = bool((local.dropna() == local.dropna().dt.normalize()).all())
+        read = local if midnights else read.dt.tz_convert("UTC").dt.tz_localize(None)
+    return np.array(read, dtype="datetime64[ns]")
+
+
+def _disordered(codes: Array, new: Array, index: Array | None) -> dict[int, str]:
     """Fits whose dates do not increase."""
     if index is None or not len(index):
         return {}
-    dates = index if index.dtype.kind in "Miuf" else pd.to_datetime(pd.Series(index), errors="coerce", format="ISO8601").to_numpy()
+    dates = index
     with np.errstate(invalid="ignore"):
         bad = ~new[1:] & ~(dates[1:] > dates[:-1]) & ~pd.isna(dates[1:]) & ~pd.isna(dates[:-1])
     reasons: dict[int, str] = {}

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqsci.errors import DataError, explain
+from seqsci.errors import DataError, ParameterError, explain
 from seqsci.estimation.search import WORKING_SCALE, rescale
 from seqsci.forecast import Distribution
+from seqsci.frames import SCALES
 from seqsci.kernel import Packed
 from seqsci.model import Model
 from seqsci.panel import pool
@@ -19,6 +20,8 @@ from seqsci.panel.result import Panel
 from seqsci.panel.units import Units, to_units
 
 Array = np.ndarray
+LEAST, SMALLEST, LARGEST = 5, 0.05, 10.0
+"""New rows from which their size is judged, and between what the median of them lies, in forecast sizes."""
 
 
 def with_states(panel: Panel, threads: int | None = None) -> Panel:
@@ -49,12 +52,13 @@ def with_states(panel: Panel, threads: int | None = None) -> Panel:
     return replace(panel, states=last, last_dates=_last_dates(units))
 
 
-def update_panel(panel: Panel, today: Any, threads: int | None = None) -> Panel:
+def update_panel(panel: Panel, today: Any, threads: int | None = None, unit: str | None = None) -> Panel:
     """Take new rows in: states move, estimates and standard errors stay.
 
     Args:
         panel: of `seqsci.fit_panel` (or one that was updated, or loaded).
-        today: new rows, long or wide, of some or all of the series, in the panel's unit; NaN is a missing step.
+        today: new rows, long or wide, of some or all of the series, ; NaN is a missing step.
+        unit: of the new rows, where it is not the panel's (also ``today.attrs["unit"]``); they are converted.
 
     The cost is that of the new rows alone. Raises `DataError` for series that the panel does not know, for rows of a series that do not
     come after its last one, and for a fit of several sequences; a series that was not fitted stays as it is.
@@ -62,7 +66,7 @@ def update_panel(panel: Panel, today: Any, threads: int | None = None) -> Panel:
     panel = with_states(panel, threads)
     working, factor = _working(panel)
     frame = today if not isinstance(today, pd.Series) else today.to_frame().T
-    new = to_units(panel.model, frame, panel.by, None, panel.unit, keep_ends=True)
+    new, factor = _taken(panel, frame, factor, unit)
     place = {name: i for i, name in enumerate(panel.table[panel.by])}
     faults = [f"{name!r} is not in the panel" for name in new.ids if name not in place]
     faults += [f"{new.ids[j]!r}: {reason}" for j, reason in new.reasons.items()]
@@ -73,35 +77,73 @@ def update_panel(panel: Panel, today: Any, threads: int | None = None) -> Panel:
             continue
         if np.isinf(new.outcome[cut]).any():
             faults.append(f"{name!r}: an infinite value")
+        faults += [f"{name!r}: {n} has gaps" for n, v in new.known.items() if not np.isfinite(v[cut]).all()]
         if new.index is not None:
             dates[place[name]] = new.index[cut.stop - 1]
             before = None if old is None else old[place[name]]
-            if before is not None and not pd.isna(before) and not new.index[cut.start] > before:
+            if before is None or pd.isna(before):
+                continue
+            if np.asarray(before).dtype.kind != new.index.dtype.kind:
+                faults.append(f"{name!r}: {str(new.index[cut.start])[:10]} after {str(before)[:10]}: another kind of date")
+            elif not new.index[cut.start] > before:
                 faults.append(f"{name!r}: {str(new.index[cut.start])[:10]} is not after {str(before)[:10]}")
     if faults:
         got = "; ".join(faults[:5]) + (f"; and {len(faults) - 5} more" if len(faults) > 5 else "")
         raise DataError(explain("the new rows do not continue the panel", got, "later rows of its series", "pass these alone"))
-    values, states = _values(panel, working, factor), np.array(panel.states)
-    fitted = set(_fitted(panel))
+    values, states = _values(panel, working, _working(panel)[1]), np.array(panel.states)
+    fitted, passes = set(_fitted(panel)), []
     for j, name in enumerate(new.ids):
         i, cut = place[name], new.rows(j)
         if i in fitted and cut.stop > cut.start:
             known = {n: v[cut] for n, v in new.known.items()}
-            states[i] = _moved(working, values[i], states[i], new.outcome[cut] * factor, known).last[-1]
+            y = new.outcome[cut] * factor
+            passes.append((i, y, _moved(working, values[i], states[i], y, known)))
+            states[i] = passes[-1][2].last[-1]
+    _same_size(working, passes, values)
     moved = None if old is None else np.array([dates.get(i, d) for i, d in enumerate(old)], dtype=object)
     return replace(panel, states=states, last_dates=moved)
+
+
+def _same_size(model: Model, passes: list[tuple[int, Array, Any]], values: Array) -> None:
+    """Raise `DataError` where new rows are of another size than their forecasts: a mix-up of units, or prices for returns."""
+    names, columns = model.kernel().program.read_names, [p.name for p in model.kernel_parameters]
+    far: list[float] = []
+    for i, y, found in passes:
+        given: dict[str, Array | float] = {n: found.reads[:1, m] for m, n in enumerate(names)}  # before any new row
+        given |= {n: values[i, columns.index(n)] if n in columns else v for n, v in model.shape_values.items()}
+        density = Distribution(model.observation, given)
+        with np.errstate(all="ignore"):
+            far += (np.abs(y) / np.sqrt(density.variance + density.mean**2))[np.isfinite(y)].tolist()
+    if len(far) >= LEAST and model.mechanism.outcomes[0].units:
+        middle = float(np.median(far))
+        if not SMALLEST < middle < LARGEST:
+            got = f"the median new row is {middle:.3g} times the size that was forecast ({len(far)} rows)"
+            fix = "say what they are: update_panel(panel, today, unit='decimal'), and pass returns where returns were fitted"
+            raise DataError(explain("the new rows are of another size than those of the panel", got, "about 0.7", fix))
+
+
+def _taken(panel: Panel, frame: Any, factor: float, unit: str | None) -> tuple[Units, float]:
+    """New rows as units, and what their outcome is multiplied by: they may be in another unit that can be converted."""
+    own = unit or getattr(frame, "attrs", {}).get("unit") or panel.unit
+    if own != panel.unit and (own not in SCALES or panel.unit not in SCALES):
+        raise DataError(explain("the new rows are in another unit", repr(own), repr(panel.unit), "convert them first"))
+    scale = 1.0 if own == panel.unit else SCALES[str(panel.unit)] / SCALES[str(own)]
+    return to_units(panel.model, frame, panel.by, None, own, keep_ends=True), factor * scale
 
 
 def forecast_panel(panel: Panel, level: float = 0.95, future: Any = None, threads: int | None = None) -> pd.DataFrame:
     """The next step of every series: mean, standard_deviation and the central interval low .. high, in the unit of the outcome.
 
     ``future``: a frame with a row a series, its id and the known columns of that step, where the model has any. NaN where a series was not
-    fitted. Parameters are taken as known.
+    fitted. ``level`` is the probability between low and high: at 0.98 low is the quantile of 1 %, so minus the value at risk of 99 %.
+    Parameters are taken as known.
     """
     panel = with_states(panel, threads)
+    if not 0 < level < 1:
+        raise ParameterError(explain("level is not a probability", level, "0 < level < 1", "pass the coverage, as 0.95"))
     working, factor = _working(panel)
     values, fitted = _values(panel, working, factor), _fitted(panel)
-    known = _future(panel, future)
+    known = _future(panel, future, fitted)
     names = working.kernel().program.read_names
     reads = np.full((len(panel.table), len(names)), np.nan)
     states = np.asarray(panel.states)
@@ -122,20 +164,25 @@ def forecast_panel(panel: Panel, level: float = 0.95, future: Any = None, thread
     return table
 
 
-def _future(panel: Panel, future: Any) -> dict[str, Array]:
+def _future(panel: Panel, future: Any, fitted: list[int]) -> dict[str, Array]:
     names = [k.name for k in panel.model.mechanism.known]
     if not names:
         return {}
     ids = list(panel.table[panel.by])
-    if future is None or any(n not in future.columns for n in (panel.by, *names)):
-        have = "no future=" if future is None else f"columns {', '.join(map(str, future.columns))}"
+    future = future.to_pandas() if hasattr(future, "to_pandas") else future
+    if not hasattr(future, "columns") or any(n not in future.columns for n in (panel.by, *names)):
+        have = f"columns {', '.join(map(str, future.columns))}" if hasattr(future, "columns") else f"future={type(future).__name__}"
         template = f"pd.DataFrame({{{panel.by!r}: panel.table[{panel.by!r}], " + ", ".join(f"{n!r}: ..." for n in names) + "})"
         raise DataError(
             explain(f"the next step needs {', '.join(names)}", have, f"a row a series with {', '.join(names)}", f"future={template}")
         )
+    if future[panel.by].duplicated().any():
+        raise DataError(
+            explain("future= has a series twice", str(future[panel.by][future[panel.by].duplicated()].iloc[0]), "once", "drop one")
+        )
     table = future.set_index(panel.by).reindex(ids)
-    found = {n: table[n].to_numpy(float) for n in names}
-    bad = [str(i) for i, *v in zip(ids, *found.values(), strict=True) if not np.isfinite(v).all()]
+    found = {n: pd.to_numeric(table[n], errors="coerce").to_numpy(float) for n in names}
+    bad = [str(ids[i]) for i in fitted if not all(np.isfinite(v[i]) for v in found.values())]
     if bad:
         got = f"none for {', '.join(bad[:5])}{', ...' if len(bad) > 5 else ''}"
         raise DataError(
