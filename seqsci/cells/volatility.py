@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ from seqsci.parameter import Derived, Known, Outcome, Parameter, Presample, Stat
 
 __all__ = ["TRADING_DAYS", "StandardDeviation", "Variance", "Volatility", "VolatilityScale"]
 TRADING_DAYS = 252
+BACKCAST = 0.94 ** np.arange(75)
+"""Weights of the first returns in the backcast."""
 LARGEST_TYPICAL = {"decimal": 0.2, "percent": 20.0}
 SMALLEST_TYPICAL_PERCENT = 0.05
 """Bounds on the mean absolute return of a step, by unit: outside, the stated unit is taken for a mix-up. The length of a step is not known
@@ -224,7 +227,7 @@ class Volatility(Mechanism):
 
     def check(self, outcome: Mapping[str, np.ndarray], unit: str) -> None:
         """Refuse returns whose typical size contradicts their stated unit."""
-        typical = float(np.mean(np.abs(outcome["log_return"]))) if len(outcome["log_return"]) else 0.0
+        typical = float(np.add.reduce(np.abs(outcome["log_return"]))) / max(len(outcome["log_return"]), 1)
         if typical > LARGEST_ONE_SIDED.get(unit, np.inf) and outcome["log_return"].min() > 0:
             raise DataError(
                 explain(
@@ -260,9 +263,9 @@ class Volatility(Mechanism):
     def presample(self, outcome: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray]) -> dict[str, float]:
         """Backcast: the 0.94^i-weighted mean of the first 75 values of |r - mean|^p (as arch does)."""
         returns = outcome["log_return"]
-        first = np.abs(returns[:75] - returns.mean()) ** self.scale.power
-        weights = 0.94 ** np.arange(len(first))
-        return {"backcast": float(weights @ first / weights.sum())}
+        first = np.abs(returns[:75] - float(np.add.reduce(returns)) / max(len(returns), 1))
+        weights = BACKCAST[: len(first)]
+        return {"backcast": float(weights @ (first**2 if self.scale.power == 2 else first)) / float(np.add.reduce(weights))}
 
     def typical_presample(self, parameters: Mapping[str, float]) -> dict[str, float]:
         """The long-run level, from the intercept and the shares alone."""
@@ -273,8 +276,9 @@ class Volatility(Mechanism):
     def starting_values(self, outcome: Mapping[str, np.ndarray]) -> Iterator[dict[str, float]]:
         """A guess, one with little memory, a small grid; the intercept matches the sample's size of returns."""
         returns = outcome["log_return"]
-        center = float(returns.mean())
-        size = float(returns.std()) ** self.scale.power
+        center = float(np.add.reduce(returns)) / len(returns)
+        away = returns - center
+        size = math.sqrt(float(away @ away) / len(returns)) ** self.scale.power
         loss = 0.22 if self.scale.power == 1 else 0.0  # 1 - E|z|: news in sigma units is smaller than sigma on average
         quick = ((0.5, 0.6, (0.0, 0.0)),)  # a basin of its own where there is little memory
         grid = list(itertools.product((0.99, 0.95), (0.93, 0.86), ((0.0, 0.0), (0.6, 0.0), (0.0, 0.6), (0.4, 0.3))))

@@ -21,7 +21,7 @@ COLLAPSE, VANISHED = 0.5, -24.0
 the raw value below which a positive parameter has run to zero."""
 SMOOTH_TOLERANCE, KINKED_TOLERANCE = 1e-7, 1e-6
 """Nats at which a climb ends: on kinks steps are many and small, and a millionth of a nat is a thousandth of a standard error."""
-KINK_STEP, SMOOTH_STEP = 0.5, 1e-3
+KINK_STEP, SMOOTH_STEP = 0.5, 1e-6
 """Steps of the differenced score in outer-product standard errors, for parameters that move a kink and for those that do not."""
 
 
@@ -131,7 +131,7 @@ def curvature(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Sum of outer products, and information with the prior's share, of the free parameters on the raw scale.
 
-    newton: the information is `information`; else symmetric differences of the exact score. here, slope_here: filled with the natural
+    newton: the information is `information`; else differences of the exact score. here, slope_here: filled with the natural
     values and their derivatives by raw. The step is SMOOTH_STEP outer-product standard errors (of each parameter by itself), or KINK_STEP
     of the joint ones where ``rough``.
     """
@@ -149,17 +149,22 @@ def curvature(  # type: ignore[no-untyped-def]
                 hessian[a, b] = full[free[a], free[b]] * slope_here[free[a]] * slope_here[free[b]]
     else:
         unit, column = np.zeros(k), np.zeros(k)
-        up = np.zeros(n)
+        up, base = np.zeros(n), g.copy()
         for a in range(k):
             d = outer[a, a]
-            step = SMOOTH_STEP / math.sqrt(d) if d > 0 else 1e-4
-            if rough[a] == 1:
-                for b in range(k):
-                    unit[b] = 1.0 if a == b else 0.0
-                own = column[a] if solve_positive(outer, unit, column) else 0.0
-                step = KINK_STEP * math.sqrt(own) if own > 0 else KINK_STEP * step / SMOOTH_STEP
+            step = SMOOTH_STEP / math.sqrt(d) if d > 0 else 1e-6
             for i in range(n):
                 trial[i] = raw[i]
+            if rough[a] == 0:  # a small step from the score that is there already: its error is a share of the step
+                trial[free[a]] = raw[free[a]] + step
+                objective(trial, X, observed, weight, reset, Q, S0, given, up, nothing, rows, natural, slope)
+                for b in range(k):
+                    hessian[b, a] = (up[free[b]] - base[free[b]]) / step
+                continue
+            for b in range(k):
+                unit[b] = 1.0 if a == b else 0.0
+            own = column[a] if solve_positive(outer, unit, column) else 0.0
+            step = KINK_STEP * math.sqrt(own) if own > 0 else KINK_STEP * step / SMOOTH_STEP
             trial[free[a]] = raw[free[a]] + step
             objective(trial, X, observed, weight, reset, Q, S0, given, up, nothing, rows, natural, slope)
             trial[free[a]] = raw[free[a]] - step

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +53,11 @@ class Job:
         task = Task.of(working, estimator.starts, estimator.far, estimator.evaluations, FORCED + int(warm))
         return cls(model, task, units, estimator, factor, {})
 
+    @functools.cached_property
+    def gaps(self) -> bool:
+        """Whether any unit has missing steps."""
+        return bool(np.isnan(self.units.outcome).any())
+
     def signature(self) -> str:
         """What the stored rows depend on beside the data."""
         program = hashlib.sha256(self.task.model.kernel(gaps=True).source.encode()).hexdigest()
@@ -58,7 +65,7 @@ class Job:
 
     def compile(self) -> None:
         """Load the compiled functions once, before threads ask for them."""
-        for gaps in {bool(np.isnan(self.units.outcome).any()), False}:
+        for gaps in {self.gaps, False}:
             self.task.compile(gaps)
 
     def surely(self, positions: list[int]) -> Rows:
@@ -84,32 +91,39 @@ class Job:
             if reason := self.units.reasons.get(i) or self.unfit(self.units.rows(i)):
                 failed.append((i, failure(reason)))
             else:
-                good[int(np.isnan(self.units.outcome[self.units.rows(i)]).any())].append(i)
+                good[int(self.gaps and np.isnan(self.units.outcome[self.units.rows(i)]).any())].append(i)
         return [(gaps, some) for gaps, some in zip((False, True), good, strict=True) if some]
 
     def unfit(self, rows: slice) -> str:
         """Why a stretch of rows cannot be fitted, or nothing."""
-        if reason := self.too_little(rows):
+        seen = self._seen(rows)
+        if reason := self._too_little(seen):
             return reason
         for name, values in self.units.known.items():
             if not np.isfinite(values[rows]).all():
                 return f"{name} is known before the outcome but has gaps"
-        y = self.units.outcome[rows]
         try:
-            self.model.mechanism.check({self.model.mechanism.outcomes[0].name: y[~np.isnan(y)]}, self.units.measure or "")
+            self.model.mechanism.check({self.model.mechanism.outcomes[0].name: seen}, self.units.measure or "")
         except SeqsciError as error:
             return str(error).splitlines()[0]
         return ""
 
     def too_little(self, rows: slice) -> str:
         """Why a stretch of rows does not identify the model, or nothing."""
+        return self._too_little(self._seen(rows))
+
+    def _seen(self, rows: slice) -> Array:
         y = self.units.outcome[rows]
+        if not self.gaps:
+            return y
         missing = np.isnan(y)
-        seen = y[~missing] if missing.any() else y
+        return y[~missing] if missing.any() else y
+
+    def _too_little(self, seen: Array) -> str:
         if not len(seen):
             return "no observed value"
-        low, high = float(seen.min()), float(seen.max())
-        if not np.isfinite(high - low):
+        low, high = float(np.minimum.reduce(seen)), float(np.maximum.reduce(seen))
+        if not math.isfinite(high - low):
             return f"{int(np.isinf(seen).sum())} infinite value(s)"
         if self.model.active_prior is None and not self.lenient:
             if len(seen) < self.estimator.min_rows:
@@ -175,14 +189,14 @@ class Job:
         return np.array([[*p, *[p[0]] * (longest - len(p))] for p in points])
 
     def _points(self, y: Array) -> list[list[float]]:
-        model, names, warm = self.task.model, self.task.names, self.task.forced > FORCED
+        model, warm = self.task.model, self.task.forced > FORCED
         base, fixed, outcome = model.value, model.fixed, model.mechanism.outcomes[0].name
         most = self.task.starts if self.task.starts <= self.task.forced else None
         grid = itertools.islice(model.mechanism.starting_values({outcome: y}), most)
         tables = [base] if warm else []
         tables += [{**base, **{n: v for n, v in g.items() if n not in fixed}} for g in grid]
-        unique = list({tuple(t[n] for n in names): None for t in tables})[:most]
-        return [[self._raw(p, v) for p, v in zip(model.kernel_parameters, values, strict=True)] for values in unique]
+        unique = list({tuple(map(t.__getitem__, self.task.names)): None for t in tables})[:most]
+        return [list(map(self._raw, model.kernel_parameters, values)) for values in unique]
 
     def _raw(self, parameter: Any, value: float) -> float:
         key = (parameter.name, value)

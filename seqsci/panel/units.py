@@ -95,7 +95,9 @@ def _from_wide(model: Model, table: pd.DataFrame, by: str) -> Raw:
         raise DataError(explain("a wide frame has no known columns", "dates x names", f"a long frame with {needed}", f"pass {by}, ds, y"))
     dates = next((c for c in ("ds", "date", "Date") if c in table.columns), None)
     index = dates_of(table[dates]) if dates else None if isinstance(table.index, pd.RangeIndex) else dates_of(table.index)
-    numeric = [i for i, (c, kind) in enumerate(table.dtypes.items()) if c != dates and pd.api.types.is_numeric_dtype(kind)]
+    kinds = list(table.dtypes)
+    number = {kind: pd.api.types.is_numeric_dtype(kind) for kind in set(kinds)}
+    numeric = [i for i, (c, kind) in enumerate(zip(table.columns, kinds, strict=True)) if c != dates and number[kind]]
     others = [str(c) for i, c in enumerate(table.columns) if c != dates and i not in numeric]
     if not len(table.columns) and not len(table):
         return Raw([], np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), {}, None, {})
@@ -104,7 +106,8 @@ def _from_wide(model: Model, table: pd.DataFrame, by: str) -> Raw:
         raise DataError(
             explain(f"no column {by!r}{hint}, and not a wide frame of numbers", f"text in {others[:5]}", f"{by}, or numbers", "name by=")
         )
-    ids = [table.columns[i] for i in numeric]
+    names = list(table.columns)
+    ids = [names[i] for i in numeric]
     values = np.ascontiguousarray(table.iloc[:, numeric].to_numpy(float).T).reshape(-1)
     codes = np.repeat(np.arange(len(ids)), len(table))
     return Raw(ids, codes, np.zeros_like(codes), values, {}, None if index is None else np.tile(index, len(ids)), {})
