@@ -121,11 +121,12 @@ class Batch:
         """Pack stretches of the units' rows, outcomes multiplied by a factor."""
         mechanism = model.mechanism
         offsets = np.cumsum([0, *(c.stop - c.start for c in cuts)]).astype(np.int64)
-        y = np.concatenate([units.outcome[c] for c in cuts]) * factor
-        reset = np.concatenate([units.reset[c] for c in cuts])
+        y = _joined(units.outcome, cuts)
+        y = y if factor == 1.0 else y * factor
+        reset = _joined(units.reset, cuts).copy()
         reset[offsets[:-1]] = True
-        known = {n: np.concatenate([v[c] for c in cuts]) for n, v in units.known.items()}
-        X = np.ascontiguousarray(np.column_stack([*known.values(), y]))
+        known = {n: _joined(v, cuts) for n, v in units.known.items()}
+        X = np.ascontiguousarray(np.column_stack([*known.values(), y])) if known else y.reshape(-1, 1)
         firsts = np.flatnonzero(reset)
         places = np.searchsorted(firsts, offsets).astype(np.int64)
         observed = ~np.isnan(y)
@@ -137,13 +138,14 @@ class Batch:
                 presample = mechanism.presample({outcome: y[a:b][seen]}, {n: v[a:b][seen] for n, v in known.items()})
                 Q[q] = [presample[p.name] for p in mechanism.presamples]
         S0 = np.zeros((len(firsts), len(mechanism.states)))
-        data = Packed(X, observed.astype(np.uint8), np.ones(len(y)), reset.astype(np.uint8), Q, S0, 0)
+        data = Packed(X, observed.view(np.uint8), _ones(len(y)), reset.view(np.uint8), Q, S0, 0)
         return cls(data, offsets, places, *_sizes(y, observed, offsets))
 
     def outcomes(self) -> list[Array]:
         """Observed outcomes of each fit."""
-        y, seen = self.data.X[:, -1], self.data.observed.astype(bool)
-        return [y[a:b][seen[a:b]] for a, b in itertools.pairwise(self.offsets)]
+        y, seen = np.ascontiguousarray(self.data.X[:, -1]), self.data.observed.view(bool)
+        pairs = list(itertools.pairwise(self.offsets.tolist()))
+        return [y[a:b] for a, b in pairs] if seen.all() else [y[a:b][seen[a:b]] for a, b in pairs]
 
     def weighing(self, weight: Array) -> Batch:
         """The same rows under other weights."""
@@ -182,9 +184,28 @@ class Batch:
         return np.where(np.isfinite(found), found, np.inf), natural, score
 
 
+_held = [np.ones(2**16)]
+"""Ones that all batches share, so that no new memory is touched for weights; replaced by a longer array when one is needed."""
+
+
+def _ones(rows: int) -> Array:
+    if len(_held[0]) < rows:
+        _held[0] = np.ones(2 * rows)
+    return _held[0][:rows]
+
+
+def _joined(values: Array, cuts: Sequence[slice]) -> Array:
+    """Stretches end to end: a view where they lie so already."""
+    if all(a.stop == b.start for a, b in itertools.pairwise(cuts)):
+        return values[cuts[0].start : cuts[-1].stop]
+    return np.concatenate([values[c] for c in cuts])
+
+
 def _sizes(y: Array, observed: Array, offsets: Array) -> tuple[Array, Array]:
     """Number of observed values, and log standard deviation of each fit as `seqsci.estimation.search.log_spread` has it."""
     starts = offsets[:-1]
+    if observed.all() and np.count_nonzero(y[1:] == y[:-1]) < 2:
+        return np.diff(offsets).astype(float), np.full(len(starts), -np.inf)
     value = np.where(observed, y, 0.0)
     count = np.add.reduceat(observed.astype(float), starts)
     seen = y[observed]

@@ -146,7 +146,13 @@ def _packed(raw: Raw, measure: str | None, keep_ends: bool) -> Units:
     offsets = np.searchsorted(codes, np.arange(len(ids) + 1)).astype(np.int64)
     if (twice := pd.Index(ids).duplicated(keep=False)).any():
         reasons |= {int(i): f"duplicate id {ids[i]!r}" for i in np.flatnonzero(twice)}
+    y, known = _own(y), {n: _own(v) for n, v in known.items()}
     return Units(ids, y, known, _starts(codes, inner), offsets, reasons, index, measure)
+
+
+def _own(values: Array) -> Array:
+    """A contiguous array that compiled code takes as it is; a view of the user's frame, which is read only, is copied."""
+    return values if values.flags.writeable and values.flags.c_contiguous else np.array(values, order="C")
 
 
 def _starts(codes: Array, inner: Array) -> Array:
