@@ -129,11 +129,12 @@ def _broadcasts(small: tuple[int, ...], shape: tuple[int, ...]) -> bool:
 
 
 def _broadcast(name: str, a: Tensor, other: str, b: Tensor) -> tuple[int, ...]:
-    try:
-        return tuple(torch.broadcast_shapes(a.shape, b.shape))  # type: ignore[no-untyped-call]
-    except RuntimeError as error:
+    axes = max(a.ndim, b.ndim)
+    sizes = [((1,) * (axes - x.ndim) + tuple(x.shape)) for x in (a, b)]
+    if any(n != m and 1 not in (n, m) for n, m in zip(*sizes, strict=True)):
         got = f"{name} {tuple(a.shape)}, {other} {tuple(b.shape)}"
-        raise DataError(explain("shapes do not broadcast", got, "sizes equal or 1", "give a gate per channel the shape (D,)")) from error
+        raise DataError(explain("shapes do not broadcast", got, "sizes equal or 1", "give a gate per channel the shape (D,)"))
+    return tuple(m if n == 1 else n for n, m in zip(*sizes, strict=True))
 
 
 def _check(f: Tensor, u: Tensor, c0: Tensor | None, mask: Tensor | None, backend: str) -> None:

@@ -74,7 +74,7 @@ def narrow(kind: Any, value: Any) -> Any:
 @overload(widen, strict=False)
 def _widen(value: Any) -> Any:
     if value == types.uint16:
-        return lambda value: nb.float64(_float_of_bits(nb.uint32(value) << nb.uint32(16)))
+        return lambda value: nb.float64(_float_of_bits(nb.uint32(value) << nb.uint32(16)))  # type: ignore[operator]
     wide = nb.complex128 if isinstance(value, types.Complex) else nb.float64
     return lambda value: wide(value)
 

@@ -31,8 +31,8 @@ def lanes(
     kind: Any, pf: int, pu: int, pz: int, pc: int, fs: Any, us: Any, zs: Any, cs: Any, offsets: Any, D: int, block: int, lo: int, hi: int,
     lag: int, carry: Any,
 ) -> None:  # fmt: skip
-    """Vectorised over D; u, c0 and c contiguous along it, f contiguous or constant."""
-    S, columns = len(offsets) - 1, (D + block - 1) // block
+    """Vectorised over D; u and c contiguous along it, f contiguous or constant."""
+    S, columns, memory = len(offsets) - 1, (D + block - 1) // block, carry.ctypes.data
     for w in range(lo, hi):
         r, d0 = w // columns, w % columns * block
         b, s = r // S, r % S
@@ -40,14 +40,14 @@ def lanes(
         of = b * fs[0] + offsets[s] * fs[1] + d0 * fs[2]
         ou = b * us[0] + offsets[s] * us[1] + d0
         oc = b * cs[0] + offsets[s] * cs[1] + d0
-        oz = b * zs[0] + s * zs[1] + d0
+        oz = b * zs[0] + s * zs[1] + d0 * zs[2]
         if n == 0:
             continue
         for d in range(m):
             x = widen(load(kind, pu, ou + d))
             if lag == 0:
-                x += widen(load(kind, pf, of + d * fs[2])) * widen(load(kind, pz, oz + d))
-            carry[d] = x
+                x += widen(load(kind, pf, of + d * fs[2])) * widen(load(kind, pz, oz + d * zs[2]))
+            store(carry, memory, d, x)
             store(kind, pc, oc + d, narrow(kind, x))
         ft, ut, ct = fs[1], us[1], cs[1]
         of -= lag * ft
@@ -56,44 +56,46 @@ def lanes(
             if fs[2] == 0:
                 g = widen(load(kind, pf, of))
                 for d in range(m):
-                    x = g * carry[d] + widen(load(kind, pu, ou + d))
-                    carry[d] = x
+                    x = g * load(carry, memory, d) + widen(load(kind, pu, ou + d))
+                    store(carry, memory, d, x)
                     store(kind, pc, oc + d, narrow(kind, x))
             else:
                 for d in range(m):
-                    x = widen(load(kind, pf, of + d)) * carry[d] + widen(load(kind, pu, ou + d))
-                    carry[d] = x
+                    x = widen(load(kind, pf, of + d)) * load(carry, memory, d) + widen(load(kind, pu, ou + d))
+                    store(carry, memory, d, x)
                     store(kind, pc, oc + d, narrow(kind, x))
 
 
 @_jit
 def _fill(kind: Any, address: int, at: int, stride: int, count: int, row: Any, base: int) -> None:
+    memory = row.ctypes.data
     if stride == 1:
         for j in range(count):
-            row[base + j] = widen(load(kind, address, at + j))
+            store(row, memory, base + j, widen(load(kind, address, at + j)))
     elif stride == -1:
         for j in range(count):
-            row[base + j] = widen(load(kind, address, at - j))
+            store(row, memory, base + j, widen(load(kind, address, at - j)))
     elif stride == 0:
         x = widen(load(kind, address, at))
         for j in range(count):
-            row[base + j] = x
+            store(row, memory, base + j, x)
     else:
         for j in range(count):
-            row[base + j] = widen(load(kind, address, at + j * stride))
+            store(row, memory, base + j, widen(load(kind, address, at + j * stride)))
 
 
 @_jit
 def _flush(kind: Any, address: int, at: int, stride: int, count: int, row: Any, base: int) -> None:
+    memory = row.ctypes.data
     if stride == 1:
         for j in range(count):
-            store(kind, address, at + j, narrow(kind, row[base + j]))
+            store(kind, address, at + j, narrow(kind, load(row, memory, base + j)))
     elif stride == -1:
         for j in range(count):
-            store(kind, address, at - j, narrow(kind, row[base + j]))
+            store(kind, address, at - j, narrow(kind, load(row, memory, base + j)))
     else:
         for j in range(count):
-            store(kind, address, at + j * stride, narrow(kind, row[base + j]))
+            store(kind, address, at + j * stride, narrow(kind, load(row, memory, base + j)))
 
 
 @_jit

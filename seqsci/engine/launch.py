@@ -55,6 +55,8 @@ def compiled(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: 
     f, u, c0 = f.resolve_conj().resolve_neg(), u.resolve_conj().resolve_neg(), c0.resolve_conj().resolve_neg()
     out = empty(u)
     batch, steps, width = u.shape
+    if width >= WIDE and u.stride(2) == 0:  # an expanded cotangent, such as that of a sum
+        u = u.contiguous()
     if out.numel() == 0:
         return out
     bounds = np.array([0, steps], np.int64) if offsets is None else offsets.numpy().astype(np.int64)
@@ -62,7 +64,7 @@ def compiled(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: 
         bounds = np.ascontiguousarray(steps - bounds[::-1])
     views = (_View(f, reverse, steps), _View(u, reverse, steps), _View(c0, reverse, c0.shape[1]), _View(out, reverse, steps))
     kind, wide = KINDS[u.dtype]
-    contiguous = all(v.strides[2] == 1 for v in views[1:]) and views[0].strides[2] in (0, 1)
+    contiguous = views[1].strides[2] == views[3].strides[2] == 1 and views[0].strides[2] in (0, 1)
     rows = batch * (len(bounds) - 1) * width
     if contiguous and width >= WIDE:
         _lanes(kind, wide, views, bounds, batch, width, lag, out.numel())

@@ -31,13 +31,25 @@ def _scan_now(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse:
     return _raw(f, u, c0, offsets, reverse, backend, 0)
 
 
+def _full_gate_gradient(adjoint: Tensor, c: Tensor, c0: Tensor, reverse: bool) -> Tensor:
+    """`formulas.gate_gradient` of an unbroadcast gate, written in place: no shifted copy of the states."""
+    df = torch.empty_like(c, memory_format=torch.contiguous_format)
+    first, later, states = (slice(-1, None), slice(None, -1), c[:, 1:]) if reverse else (slice(1), slice(1, None), c[:, :-1])
+    torch.mul(adjoint[:, later], states.conj(), out=df[:, later])
+    torch.mul(adjoint[:, first], c0.conj(), out=df[:, first])
+    return df
+
+
 def _adjoint_now(
     f: Tensor, c: Tensor, c0: Tensor, g: Tensor, offsets: Tensor | None, reverse: bool, backend: str
 ) -> tuple[Tensor, Tensor, Tensor]:
     adjoint = _raw(f.conj(), g, c0, offsets, not reverse, backend, 1)
     if c.shape[1] == 0:
         return torch.zeros_like(f), adjoint, torch.zeros_like(c0)
-    df = formulas.gate_gradient(f, adjoint, c, c0, offsets, reverse).contiguous()
+    if offsets is None and f.shape == c.shape:
+        df = _full_gate_gradient(adjoint, c, c0, reverse)
+    else:
+        df = formulas.gate_gradient(f, adjoint, c, c0, offsets, reverse).contiguous()
     first = formulas.at_starts(f, offsets, reverse) if f.shape[1] > 1 else f
     return df, adjoint, (first.conj() * formulas.at_starts(adjoint, offsets, reverse)).contiguous()
 
@@ -171,6 +183,19 @@ class _Scan(torch.autograd.Function):
         return _map_scan(_Scan.apply, info, axes, *args)
 
 
+class _Plain(torch.autograd.Function):
+    """`_Scan` where no transform of torch.func is active: torch then skips a costly binding of arguments."""
+
+    @staticmethod
+    def forward(ctx: Any, *args: Any) -> Tensor:
+        out = _Scan.forward(*args)
+        _Scan.setup_context(ctx, args, out)
+        return out
+
+    backward = _Scan.backward
+    jvp = _Scan.jvp
+
+
 class _Adjoint(torch.autograd.Function):
     """(f, c, c0, g) -> (df, l, dc0), with every derivative, for eager mode."""
 
@@ -250,6 +275,8 @@ _adjoint_op.register_vmap(_adjoint_vmap)
 def scan(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: bool, backend: str) -> Tensor:
     """States (B, T, D) from canonical tensors, with the derivatives that the caller's mode can take."""
     if not torch.compiler.is_compiling():
+        if torch._C._functorch.peek_interpreter_stack() is None:
+            return _Plain.apply(f, u, c0, offsets, reverse, backend)  # type: ignore[no-any-return, no-untyped-call]
         return _Scan.apply(f, u, c0, offsets, reverse, backend)  # type: ignore[no-any-return, no-untyped-call]
     if forward_ad._current_level >= 0:
         fix = "call torch.func.jvp outside torch.compile, or compile the function and differentiate it in eager mode"
