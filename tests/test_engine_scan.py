@@ -128,6 +128,19 @@ def test_the_result_is_the_same_for_any_number_of_threads() -> None:
     assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
 
 
+@pytest.mark.parametrize("shape", [(1, 9000, 16), (1, 6000, 47), (3, 3000, 33), (1, 70, 5000), (5, 9000, 7), (1, 20_000, 9), (300, 700, 1)])
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_shares_of_threads_cover_everything(shape: tuple[int, int, int], threads: int) -> None:
+    f, u = torch.rand(shape[2], dtype=torch.float64), torch.randn(shape, dtype=torch.float64)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        got = linear_scan(f, u)
+    finally:
+        torch.set_num_threads(before)
+    torch.testing.assert_close(got, linear_scan(f, u, backend="torch"), rtol=1e-13, atol=1e-13)
+
+
 def test_the_layout_of_the_input_is_kept() -> None:
     u = torch.randn(3, 4, 50).transpose(1, 2)
     assert linear_scan(0.5, u).stride() == u.stride()

@@ -87,12 +87,13 @@ def _lanes(kind: Any, wide: Any, views: tuple[_View, ...], bounds: Any, batch: i
     cuts = 1 if sequences >= 2 * count else count  # cut lanes only where there are too few sequences
     block = min(2048, max(WIDE, -(-width // cuts // WIDE) * WIDE if cuts > 1 else width))
     total = sequences * -(-width // block)
+    count = min(count, total)
 
     def work(part: int) -> None:
         lo, hi = pool.share(total, part, count)
         lanes(*_arguments(kind, views), bounds, width, block, lo, hi, lag, np.empty(block, wide))
 
-    pool.run(work, min(count, total))
+    pool.run(work, count)
 
 
 def _scratch(wide: Any) -> tuple[Any, Any]:
