@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from seqsci.cell import Cell, Drive, parameter_groups
+    from seqsci.engine import linear_scan
     from seqsci.errors import SeqsciError
     from seqsci.estimation.artefact import load_fit
     from seqsci.estimation.hypothesis_tests import likelihood_ratio
@@ -60,6 +61,7 @@ _HOMES = {
     "fit_panel": "panel.fitting",
     "knock_out": "knockout",
     "likelihood_ratio": "estimation.hypothesis_tests",
+    "linear_scan": "engine",
     "load": "study",
     "load_fit": "estimation.artefact",
     "parameter_groups": "cell",
@@ -95,6 +97,7 @@ __all__ = [
     "fit_panel",
     "knock_out",
     "likelihood_ratio",
+    "linear_scan",
     "load",
     "load_fit",
     "parameter_groups",

@@ -24,7 +24,7 @@ LAYERS = (
     ("parameter", "sequences", "dates", "quantile_search"),
     ("gates", "observations", "prior"),
     ("mechanism",),
-    ("cells", "linear_gaussian", "equations"),
+    ("cells", "linear_gaussian", "equations", "engine"),
     ("kernel",),
     ("model",),
     ("cell", "forecast", "frames", "knockout"),
@@ -68,7 +68,14 @@ THIRD_PARTY = {
         "testing",
     ),
     "sympy": ("equations", "testing"),
-    "numba": ("equations.numba_functions", "equations.numba_cache", "estimation.optimise", "estimation.fused", "estimation.fused_panel"),
+    "numba": (
+        "equations.numba_functions",
+        "equations.numba_cache",
+        "estimation.optimise",
+        "estimation.fused",
+        "estimation.fused_panel",
+        "engine",
+    ),
     "pandas": ("frames", "data", "domains", "panel", "evaluate"),
 }
 """Packages that only these parts import (a star stands for one name)."""

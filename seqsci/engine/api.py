@@ -1,0 +1,182 @@
+"""The public scan: validation, broadcasting, layout."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from seqsci.engine import formulas, launch
+from seqsci.engine.ops import scan
+from seqsci.errors import DataError, EquationError, MissingExtraError, ParameterError, explain
+
+Backend = Literal["auto", "numba", "torch"]
+
+
+def linear_scan(
+    f: Tensor | complex,
+    u: Tensor,
+    c0: Tensor | None = None,
+    *,
+    dim: int = 1,
+    reverse: bool = False,
+    cu_seqlens: Tensor | None = None,
+    mask: Tensor | None = None,
+    return_final: bool = False,
+    backend: Backend = "auto",
+) -> Tensor | tuple[Tensor, Tensor]:
+    """Run the linear recurrence of a memory: ``c_t = f_t c_{t-1} + u_t``.
+
+    Args:
+        f: what is kept of the state; a number or any shape that broadcasts with ``u``, not expanded. |f| > 1 is allowed.
+        u: what is added; time lies along ``dim``, (B, T, D) by default. Any floating or complex dtype.
+        c0: state before the first step, in the shape of ``u`` without ``dim``; 0 if left out. Packed: in the shape of ``u`` with S for T.
+        dim: the axis of time.
+        reverse: go from the last step to the first; c0 is then the state after the end.
+        cu_seqlens: (S + 1,) integer bounds 0 ... T of sequences packed along ``dim``, none of which runs into the next;
+            axes before ``dim`` have size 1.
+        mask: False where a step is missing: it keeps the state (f := 1, u := 0). In the shape of ``u``, or without its last axis.
+        return_final: also return the state after the last step, in the shape of c0.
+        backend: "numba" compiled kernels, "torch" a loop over time, "auto" the first where numba and CPU tensors are there.
+
+    Returns:
+        c, in the shape of f and u together, with its memory laid out as u's; or ``(c, final)``. Derivatives of every order are exact, with
+        respect to f, u and c0, in reverse and forward mode and under vmap. On the CPU the state is carried in double precision and rounded
+        once a step.
+
+    Raises:
+        DataError: shapes that do not broadcast, integers, several devices, bounds that decrease or do not span T.
+        EquationError: forward mode inside torch.compile.
+
+    >>> linear_scan(0.5, torch.tensor([1.0, 0.0, 0.0]), dim=0)
+    tensor([1.0000, 0.5000, 0.2500])
+    """
+    gate = torch.as_tensor(f, device=u.device) if not isinstance(f, Tensor) else f
+    _check(gate, u, c0, mask, backend)
+    shape = _broadcast("f", gate, "u", u)
+    if mask is not None:
+        missing = mask if mask.ndim == len(shape) else mask.unsqueeze(-1)
+        if mask.ndim not in (len(shape), len(shape) - 1) or not _broadcasts(missing.shape, shape):
+            raise DataError(explain("mask does not fit", tuple(mask.shape), f"{shape}, or {shape[:-1]}", "pass a mask in the shape of u"))
+        gate = torch.where(missing, gate, torch.ones((), dtype=gate.dtype, device=gate.device))
+        u = torch.where(missing, u, torch.zeros((), dtype=u.dtype, device=u.device))
+    if not -len(shape) <= dim < len(shape):
+        raise DataError(
+            explain("there is no such axis of time", f"dim={dim}", f"an axis of {shape}", "pass dim=0 for a single sequence (T,)")
+        )
+    axis = dim % len(shape)
+    outer, steps, inner = shape[:axis], shape[axis], shape[axis + 1 :]
+    dtype = _result_type(gate, u)
+    dtype = torch.promote_types(dtype, c0.dtype) if c0 is not None and c0.is_complex() else dtype
+    run = torch.float32 if dtype == torch.float16 else dtype
+    batch, width = math.prod(outer), math.prod(inner)
+    if cu_seqlens is not None:
+        _check_bounds(cu_seqlens, steps, batch)
+        cu_seqlens = cu_seqlens.to(device=u.device, dtype=torch.int64)
+    sequences = 1 if cu_seqlens is None else cu_seqlens.shape[0] - 1
+    start_shape = outer + inner if cu_seqlens is None else (*outer, sequences, *inner)
+    drive = u.to(run).expand(shape).reshape(batch, steps, width)
+    flat = _unexpanded(gate.to(run), shape, axis)
+    if c0 is None:
+        start = torch.zeros((), dtype=run, device=u.device).expand(batch, sequences, width)
+    elif not _broadcasts(c0.shape, start_shape):
+        raise DataError(explain("c0 does not fit", tuple(c0.shape), start_shape, "pass one state a sequence"))
+    else:
+        start = c0.to(run).expand(start_shape).reshape(batch, sequences, width)
+    c = scan(flat, drive, start, cu_seqlens, reverse, backend)
+    states = c.reshape(shape).to(dtype)
+    if not return_final:
+        return states
+    return states, formulas.at_ends(c, start, cu_seqlens, reverse).reshape(start_shape).to(dtype)
+
+
+def elapsed_decay(elapsed: Tensor, rate: Tensor | float) -> Tensor:
+    """What is kept over irregular gaps: ``f = exp(-rate * elapsed)``.
+
+    Args:
+        elapsed: time since the step before, >= 0, in any unit.
+        rate: of decay, >= 0, per unit of elapsed; ln 2 / half-life.
+
+    Raises:
+        DataError: time that runs backwards.
+
+    >>> elapsed_decay(torch.tensor([0.0, 10.0]), math.log(2) / 10)
+    tensor([1.0000, 0.5000])
+    """
+    if not torch.compiler.is_compiling() and not _transformed() and bool((elapsed < 0).any()):
+        raise DataError(explain("time runs backwards", f"elapsed {float(elapsed.min())}", "elapsed >= 0", "sort the rows by time"))
+    return torch.exp(-rate * elapsed)
+
+
+def _result_type(f: Tensor, u: Tensor) -> torch.dtype:
+    """`torch.result_type`, which Dynamo does not trace: a gate without axes does not widen the result."""
+    if f.ndim or u.ndim == 0 or (f.is_complex() and not u.is_complex()):
+        narrow = f.ndim == 0 and u.ndim and u.dtype != torch.float64
+        return torch.promote_types(torch.complex64 if narrow else f.dtype, u.dtype)
+    return u.dtype
+
+
+def _transformed() -> bool:
+    """Whether values cannot be read: a transform of torch.func, or fake tensors."""
+    return torch._C._functorch.peek_interpreter_stack() is not None or torch._C._len_torch_dispatch_stack() > 0
+
+
+def _broadcasts(small: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    tail = shape[len(shape) - len(small) :]
+    return len(small) <= len(shape) and all(a in (1, b) for a, b in zip(small, tail, strict=True))
+
+
+def _broadcast(name: str, a: Tensor, other: str, b: Tensor) -> tuple[int, ...]:
+    axes = max(a.ndim, b.ndim)
+    sizes = [((1,) * (axes - x.ndim) + tuple(x.shape)) for x in (a, b)]
+    if any(n != m and 1 not in (n, m) for n, m in zip(*sizes, strict=True)):
+        got = f"{name} {tuple(a.shape)}, {other} {tuple(b.shape)}"
+        raise DataError(explain("shapes do not broadcast", got, "sizes equal or 1", "give a gate per channel the shape (D,)"))
+    return tuple(m if n == 1 else n for n, m in zip(*sizes, strict=True))
+
+
+def _check(f: Tensor, u: Tensor, c0: Tensor | None, mask: Tensor | None, backend: str) -> None:
+    if backend not in ("auto", "numba", "torch"):
+        raise ParameterError(explain("unknown backend", backend, "auto, numba or torch", "pass one of them"))
+    named = {"f": f, "u": u, "c0": c0}
+    for name, x in named.items():
+        if x is not None and not (x.is_floating_point() or x.is_complex()) and not (name == "f" and x.ndim == 0):
+            raise DataError(explain(f"{name} has an integer dtype", x.dtype, "a floating or complex dtype", f"pass {name}.float()"))
+    devices = {name: str(x.device) for name, x in (named | {"mask": mask}).items() if x is not None and (x.ndim or name != "f")}
+    if len(set(devices.values())) > 1:
+        raise DataError(explain("tensors on several devices", devices, "one device", "move them with .to(device)"))
+    if mask is not None and mask.dtype != torch.bool:
+        raise DataError(explain("mask is not boolean", mask.dtype, "torch.bool, False where a step is missing", "pass mask.bool()"))
+    if backend == "numba" and not launch.available():
+        raise MissingExtraError("numba", "fit", "A compiled scan")
+    if backend == "numba" and u.device.type != "cpu":
+        raise EquationError(explain("compiled kernels run on the CPU", u.device, "cpu", "pass backend='auto'"))
+
+
+def _check_bounds(bounds: Tensor, steps: int, batch: int) -> None:
+    if bounds.ndim != 1 or bounds.shape[0] < 2 or bounds.is_floating_point() or bounds.dtype == torch.bool:
+        got = f"{tuple(bounds.shape)} of {bounds.dtype}"
+        raise DataError(explain("cu_seqlens are not bounds", got, "(S + 1,) integers from 0 to T", "pass the cumulative lengths after a 0"))
+    if batch != 1:
+        raise DataError(
+            explain("packed sequences in a batch", f"batch {batch}", "axes before dim of size 1", "concatenate them along time")
+        )
+    if torch.compiler.is_compiling() or _transformed():
+        return  # values cannot be read here
+    if int(bounds[0]) != 0 or int(bounds[-1]) != steps or bool((bounds[1:] < bounds[:-1]).any()):
+        raise DataError(explain("cu_seqlens are not increasing from 0 to T", bounds.tolist(), f"0 ... {steps}", "pass cumulative lengths"))
+
+
+def _unexpanded(f: Tensor, shape: tuple[int, ...], axis: int) -> Tensor:
+    """Gates as (B|1, T|1, D|1): an axis group along which it is broadcast keeps size 1."""
+    sizes = (1,) * (len(shape) - f.ndim) + tuple(f.shape)
+    groups = []
+    for full, own in (
+        (shape[:axis], sizes[:axis]),
+        (shape[axis : axis + 1], sizes[axis : axis + 1]),
+        (shape[axis + 1 :], sizes[axis + 1 :]),
+    ):
+        groups.append(own if all(n == 1 for n in own) else full)
+    return f.reshape(sizes).expand(*groups[0], *groups[1], *groups[2]).reshape(*(math.prod(g) for g in groups))

@@ -1,0 +1,153 @@
+"""Compiled kernels of the scan, by memory layout; every state is carried in double precision.
+
+All take the same description of (B, T, D) memory: an address a tensor and strides in elements (negative to go back in time), ``offsets``
+of the S sequences along T in the order of travel, and ``lag`` (0: the gate of this step; 1: of the step before, the first step has none).
+
+`lanes` walks time and is vectorised over contiguous lanes. `chains` walks eight rows at once through tiles in the first cache, because
+one row is limited by the latency of a multiply and an add. `split_numba.split` cuts one long row into blocks of eight chunks: product and
+end of each chunk, carry from the block before, then a replay while the block is in cache. Blocks are claimed in order and composed in
+order, so the result does not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba as nb
+
+from seqsci.engine.intrinsics import load, narrow, store, widen
+
+TILE = 128
+CHUNK = 16 * TILE
+GROWTH = 1e6
+"""Above this product of gates a chunk's carry is replayed, not composed: an inf or a cancellation would not be what the loop gives."""
+
+_jit: Callable[[Any], Any] = nb.njit(nogil=True, cache=True, error_model="numpy")
+
+
+@_jit
+def lanes(
+    kind: Any, pf: int, pu: int, pz: int, pc: int, fs: Any, us: Any, zs: Any, cs: Any, offsets: Any, D: int, block: int, lo: int, hi: int,
+    lag: int, carry: Any,
+) -> None:  # fmt: skip
+    """Vectorised over D; u and c contiguous along it, f contiguous or constant."""
+    S, columns, memory = len(offsets) - 1, (D + block - 1) // block, carry.ctypes.data
+    for w in range(lo, hi):
+        r, d0 = w // columns, w % columns * block
+        b, s = r // S, r % S
+        n, m = offsets[s + 1] - offsets[s], min(block, D - d0)
+        of = b * fs[0] + offsets[s] * fs[1] + d0 * fs[2]
+        ou = b * us[0] + offsets[s] * us[1] + d0
+        oc = b * cs[0] + offsets[s] * cs[1] + d0
+        oz = b * zs[0] + s * zs[1] + d0 * zs[2]
+        if n == 0:
+            continue
+        for d in range(m):
+            x = widen(load(kind, pu, ou + d))
+            if lag == 0:
+                x += widen(load(kind, pf, of + d * fs[2])) * widen(load(kind, pz, oz + d * zs[2]))
+            store(carry, memory, d, x)
+            store(kind, pc, oc + d, narrow(kind, x))
+        ft, ut, ct = fs[1], us[1], cs[1]
+        of -= lag * ft
+        for _ in range(1, n):
+            of, ou, oc = of + ft, ou + ut, oc + ct
+            if fs[2] == 0:
+                g = widen(load(kind, pf, of))
+                for d in range(m):
+                    x = g * load(carry, memory, d) + widen(load(kind, pu, ou + d))
+                    store(carry, memory, d, x)
+                    store(kind, pc, oc + d, narrow(kind, x))
+            else:
+                for d in range(m):
+                    x = widen(load(kind, pf, of + d)) * load(carry, memory, d) + widen(load(kind, pu, ou + d))
+                    store(carry, memory, d, x)
+                    store(kind, pc, oc + d, narrow(kind, x))
+
+
+@_jit
+def _fill(kind: Any, address: int, at: int, stride: int, count: int, row: Any, base: int) -> None:
+    memory = row.ctypes.data
+    if stride == 1:
+        for j in range(count):
+            store(row, memory, base + j, widen(load(kind, address, at + j)))
+    elif stride == -1:
+        for j in range(count):
+            store(row, memory, base + j, widen(load(kind, address, at - j)))
+    elif stride == 0:
+        x = widen(load(kind, address, at))
+        for j in range(count):
+            store(row, memory, base + j, x)
+    else:
+        for j in range(count):
+            store(row, memory, base + j, widen(load(kind, address, at + j * stride)))
+
+
+@_jit
+def _flush(kind: Any, address: int, at: int, stride: int, count: int, row: Any, base: int) -> None:
+    memory = row.ctypes.data
+    if stride == 1:
+        for j in range(count):
+            store(kind, address, at + j, narrow(kind, load(row, memory, base + j)))
+    elif stride == -1:
+        for j in range(count):
+            store(kind, address, at - j, narrow(kind, load(row, memory, base + j)))
+    else:
+        for j in range(count):
+            store(kind, address, at + j * stride, narrow(kind, load(row, memory, base + j)))
+
+
+@_jit
+def _run_tile(F: Any, U: Any, carry: Any, count: int) -> None:
+    """Eight independent chains, so that one's latency hides behind the others; states replace U."""
+    a, b, c, d, e, f, g, h = carry[0], carry[1], carry[2], carry[3], carry[4], carry[5], carry[6], carry[7]
+    for j in range(count):
+        a = F[j] * a + U[j]
+        b = F[TILE + j] * b + U[TILE + j]
+        c = F[2 * TILE + j] * c + U[2 * TILE + j]
+        d = F[3 * TILE + j] * d + U[3 * TILE + j]
+        e = F[4 * TILE + j] * e + U[4 * TILE + j]
+        f = F[5 * TILE + j] * f + U[5 * TILE + j]
+        g = F[6 * TILE + j] * g + U[6 * TILE + j]
+        h = F[7 * TILE + j] * h + U[7 * TILE + j]
+        U[j], U[TILE + j], U[2 * TILE + j], U[3 * TILE + j] = a, b, c, d
+        U[4 * TILE + j], U[5 * TILE + j], U[6 * TILE + j], U[7 * TILE + j] = e, f, g, h
+    carry[0], carry[1], carry[2], carry[3], carry[4], carry[5], carry[6], carry[7] = a, b, c, d, e, f, g, h
+
+
+@_jit
+def chains(
+    kind: Any, pf: int, pu: int, pz: int, pc: int, fs: Any, us: Any, zs: Any, cs: Any, offsets: Any, D: int, lo: int, hi: int, lag: int,
+    F: Any, U: Any, carry: Any, at: Any,
+) -> None:  # fmt: skip
+    """Rows lo to hi in groups of eight, any strides."""
+    S = len(offsets) - 1
+    for first in range(lo, hi, 8):
+        m, longest = min(8, hi - first), 0
+        for q in range(m):
+            r = (first + q) // D
+            b, s, d = r // S, r % S, (first + q) % D
+            n = offsets[s + 1] - offsets[s]
+            of = b * fs[0] + offsets[s] * fs[1] + d * fs[2]
+            ou = b * us[0] + offsets[s] * us[1] + d * us[2]
+            oc = b * cs[0] + offsets[s] * cs[1] + d * cs[2]
+            at[q, 0], at[q, 1], at[q, 2], at[q, 3] = of - lag * fs[1], ou, oc, n
+            longest = max(longest, n)
+            if n > 0:
+                x = widen(load(kind, pu, ou))
+                if lag == 0:
+                    x += widen(load(kind, pf, of)) * widen(load(kind, pz, b * zs[0] + s * zs[1] + d * zs[2]))
+                carry[q] = x
+                store(kind, pc, oc, narrow(kind, x))
+        for i in range(1, longest, TILE):
+            for q in range(m):
+                count = min(TILE, at[q, 3] - i)
+                if count > 0:
+                    _fill(kind, pf, at[q, 0] + i * fs[1], fs[1], count, F, q * TILE)
+                    _fill(kind, pu, at[q, 1] + i * us[1], us[1], count, U, q * TILE)
+            _run_tile(F, U, carry, min(TILE, longest - i))
+            for q in range(m):
+                count = min(TILE, at[q, 3] - i)
+                if count > 0:
+                    _flush(kind, pc, at[q, 2] + i * cs[1], cs[1], count, U, q * TILE)

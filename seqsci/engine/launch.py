@@ -1,0 +1,144 @@
+"""From tensors to compiled kernels: addresses and strides, the choice by layout, and the shares of threads."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqsci.engine import pool
+from seqsci.engine.reference import empty
+
+KINDS = {
+    torch.float64: (np.empty(0, np.float64), np.float64),
+    torch.float32: (np.empty(0, np.float32), np.float64),
+    torch.bfloat16: (np.empty(0, np.uint16), np.float64),
+    torch.complex64: (np.empty(0, np.complex64), np.complex128),
+    torch.complex128: (np.empty(0, np.complex128), np.complex128),
+}
+"""By dtype: how a kernel reads memory, and the precision of its state."""
+
+WIDE = 16
+"""Lanes side by side in memory from which time is walked once for all of them."""
+
+
+_NUMBA = importlib.util.find_spec("numba") is not None
+
+
+def available() -> bool:
+    """Whether numba is installed."""
+    return _NUMBA
+
+
+def fits(u: Tensor) -> bool:
+    """Whether compiled kernels take this tensor."""
+    return u.device.type == "cpu" and u.dtype in KINDS and available()
+
+
+class _View:
+    """Address of the first element in the order of travel, and strides in elements; a broadcast axis has stride 0."""
+
+    def __init__(self, tensor: Tensor, reverse: bool, steps: int) -> None:
+        b, t, d = (0 if n == 1 else s for n, s in zip(tensor.shape, tensor.stride(), strict=True))
+        self.address = tensor.data_ptr()
+        if reverse and t:
+            self.address += (steps - 1) * t * tensor.element_size()
+            t = -t
+        self.strides = (b, t, d)
+
+
+def compiled(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: bool, lag: int) -> Tensor:
+    """What `reference.loop` computes, by compiled kernels; same arguments."""
+    f, u, c0 = f.resolve_conj().resolve_neg(), u.resolve_conj().resolve_neg(), c0.resolve_conj().resolve_neg()
+    out = empty(u)
+    batch, steps, width = u.shape
+    if width >= WIDE and u.stride(2) == 0:  # an expanded cotangent, such as that of a sum
+        u = u.contiguous()
+    if out.numel() == 0:
+        return out
+    bounds = np.array([0, steps], np.int64) if offsets is None else offsets.numpy().astype(np.int64)
+    if reverse:
+        bounds = np.ascontiguousarray(steps - bounds[::-1])
+    views = (_View(f, reverse, steps), _View(u, reverse, steps), _View(c0, reverse, c0.shape[1]), _View(out, reverse, steps))
+    kind, wide = KINDS[u.dtype]
+    contiguous = views[1].strides[2] == views[3].strides[2] == 1 and views[0].strides[2] in (0, 1)
+    rows = batch * (len(bounds) - 1) * width
+    if contiguous and width >= WIDE:
+        _lanes(kind, wide, views, bounds, batch, width, lag, out.numel())
+    elif rows <= 4 and steps >= 2 * pool.SERIAL // rows:
+        _split(kind, wide, views, bounds, batch, width, lag)
+    else:
+        _chains(kind, wide, views, bounds, rows, width, lag, out.numel())
+    return out
+
+
+def _arguments(kind: Any, views: tuple[_View, ...]) -> tuple[Any, ...]:
+    return (kind, *(v.address for v in views), *(v.strides for v in views))
+
+
+def _lanes(kind: Any, wide: Any, views: tuple[_View, ...], bounds: Any, batch: int, width: int, lag: int, elements: int) -> None:
+    from seqsci.engine.kernels_numba import lanes
+
+    count = pool.threads(elements)
+    sequences = batch * (len(bounds) - 1)
+    cuts = 1 if sequences >= 2 * count else count  # cut lanes only where there are too few sequences
+    block = min(2048, max(WIDE, -(-width // cuts // WIDE) * WIDE if cuts > 1 else width))
+    total = sequences * -(-width // block)
+    count = min(count, total)
+
+    def work(part: int) -> None:
+        lo, hi = pool.share(total, part, count)
+        lanes(*_arguments(kind, views), bounds, width, block, lo, hi, lag, np.empty(block, wide))
+
+    pool.run(work, count)
+
+
+def _scratch(wide: Any) -> tuple[Any, Any]:
+    from seqsci.engine.kernels_numba import TILE
+
+    return np.zeros(8 * TILE, wide), np.zeros(8 * TILE, wide)
+
+
+def _chains(kind: Any, wide: Any, views: tuple[_View, ...], bounds: Any, rows: int, width: int, lag: int, elements: int) -> None:
+    from seqsci.engine.kernels_numba import chains
+
+    count = min(pool.threads(elements), -(-rows // 8))
+
+    def work(part: int) -> None:
+        lo, hi = pool.share(rows, part, count, grain=8)
+        scratch = (*_scratch(wide), np.zeros(8, wide), np.empty((8, 4), np.int64))
+        chains(*_arguments(kind, views), bounds, width, lo, hi, lag, *scratch)
+
+    pool.run(work, count)
+
+
+def _split(kind: Any, wide: Any, views: tuple[_View, ...], bounds: Any, batch: int, width: int, lag: int) -> None:
+    from seqsci.engine.kernels_numba import CHUNK
+    from seqsci.engine.split_numba import split
+
+    size = kind.dtype.itemsize
+    for b in range(batch):
+        for s, start in enumerate(bounds[:-1]):
+            n = int(bounds[s + 1] - start)
+            blocks = -(-(n - 1) // (8 * CHUNK))
+            for d in range(width):
+                places = (start, start, s, start)
+                firsts = [
+                    int(v.address + size * (b * v.strides[0] + p * v.strides[1] + d * v.strides[2]))
+                    for v, p in zip(views, places, strict=True)
+                ]
+                if n == 0:
+                    continue
+                shared, carries = np.zeros(blocks + 2, np.int64), np.zeros(blocks + 1, wide)
+                times = (views[0].strides[1], views[1].strides[1], views[3].strides[1])
+
+                def work(
+                    part: int, firsts: Any = firsts, times: Any = times, n: int = n, shared: Any = shared, carries: Any = carries
+                ) -> None:
+                    scratch = (*_scratch(wide), np.zeros(8, wide), np.zeros(8, wide), np.zeros(8, wide))
+                    split(kind, *firsts, *times, n, lag, shared.ctypes.data, carries, *scratch)
+
+                pool.run(work, min(pool.threads(n), max(blocks, 1)))
