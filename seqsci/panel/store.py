@@ -69,8 +69,10 @@ class Store:
 
     def write(self, units: Units, results: dict[int, dict[str, Any]]) -> None:
         """Write all finished rows, whole or not at all."""
+        if self.path is None:
+            return
         rows = [{"_key": self._key(units, i), **row} for i, row in sorted(results.items()) if i not in units.reasons]
-        if self.path is None or not rows:
+        if not rows:
             return
         table = pd.DataFrame([*self.others, *rows])
         temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")

@@ -95,10 +95,10 @@ def _from_wide(model: Model, table: pd.DataFrame, by: str) -> Raw:
         raise DataError(explain("a wide frame has no known columns", "dates x names", f"a long frame with {needed}", f"pass {by}, ds, y"))
     dates = next((c for c in ("ds", "date", "Date") if c in table.columns), None)
     index = dates_of(table[dates]) if dates else None if isinstance(table.index, pd.RangeIndex) else dates_of(table.index)
-    kinds = list(table.dtypes)
+    names, kinds = list(table.columns), list(table.dtypes)
     number = {kind: pd.api.types.is_numeric_dtype(kind) for kind in set(kinds)}
-    numeric = [i for i, (c, kind) in enumerate(zip(table.columns, kinds, strict=True)) if c != dates and number[kind]]
-    others = [str(c) for i, c in enumerate(table.columns) if c != dates and i not in numeric]
+    numeric = [i for i, (c, kind) in enumerate(zip(names, kinds, strict=True)) if c != dates and number[kind]]
+    others = [str(c) for c, kind in zip(names, kinds, strict=True) if c != dates and not number[kind]]
     if not len(table.columns) and not len(table):
         return Raw([], np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), {}, None, {})
     if others or not numeric:
@@ -106,7 +106,6 @@ def _from_wide(model: Model, table: pd.DataFrame, by: str) -> Raw:
         raise DataError(
             explain(f"no column {by!r}{hint}, and not a wide frame of numbers", f"text in {others[:5]}", f"{by}, or numbers", "name by=")
         )
-    names = list(table.columns)
     ids = [names[i] for i in numeric]
     values = np.ascontiguousarray(table.iloc[:, numeric].to_numpy(float).T).reshape(-1)
     codes = np.repeat(np.arange(len(ids)), len(table))
