@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -100,18 +101,29 @@ def real_job(model: Model, series: int, label: str) -> float:
     return minutes
 
 
-def pooling() -> dict[str, float]:
-    """Error of estimates on the raw scale, 500 series of 250 days from one population: pooled over by themselves."""
-    rng = np.random.default_rng(4)
+CENTRE = {"mean": 0.04, "persistence": 3.2, "intercept": -3.0, "memory": 2.0}
+"""Centre of the simulated population on the raw scale."""
+
+
+def population(units: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Series of 250 days whose raw parameters are normal around `CENTRE` (sd .4; of the mean .03), and these."""
+    rng = np.random.default_rng(seed)
     garch = models.garch_normal()
     table = {p.name: p.constraint for p in garch.kernel_parameters}
-    centre, spread = {"mean": 0.04, "persistence": 3.2, "intercept": -3.0, "memory": 2.0}, 0.4
-    raw = np.array([[m + (0.03 if n == "mean" else spread) * rng.normal() for n, m in centre.items()] for _ in range(500)])
+    raw = np.array([[m + (0.03 if n == "mean" else 0.4) * rng.normal() for n, m in CENTRE.items()] for _ in range(units)])
     columns = {}
     for i, point in enumerate(raw):
-        truth = garch.start_at(**{n: float(table[n].forward(r)) for n, r in zip(centre, point, strict=True)})
-        columns[f"u{i}"] = truth.simulate(550, i).outcome["log_return"][300:]
-    frame, errors, figures = pd.DataFrame(columns), {}, {}
+        truth = garch.start_at(**{n: float(table[n].forward(r)) for n, r in zip(CENTRE, point, strict=True)})
+        columns[f"u{i}"] = truth.simulate(550, 1000 * seed + i).outcome["log_return"][300:]
+    return pd.DataFrame(columns), raw
+
+
+def pooling() -> dict[str, float]:
+    """Error of estimates on the raw scale, 500 series of 250 days from one population: pooled over by themselves."""
+    garch = models.garch_normal()
+    table = {p.name: p.constraint for p in garch.kernel_parameters}
+    frame, raw = population(500, 4)
+    centre, errors, figures = CENTRE, {}, {}
     for name, estimator in (("alone", PANEL), ("partial", EmpiricalBayes(Partial())), ("shared", EmpiricalBayes(Shared()))):
         clock = time.perf_counter()
         found = fit_panel(garch, frame, unit="percent", estimator=estimator, threads=THREADS)
@@ -123,6 +135,38 @@ def pooling() -> dict[str, float]:
         figures[f"pooling_seconds_{name}"] = seconds
     for j, n in enumerate(centre):
         figures[f"pooling_rmse_ratio_{n}"] = float(errors["partial"][j] / errors["alone"][j])
+    return figures
+
+
+def starts() -> dict[str, float]:
+    """Default cell, 150 series of 2,500 days: how far two and four starting points stay below the best of twelve."""
+    cell = models.default()
+    frame = simulated(models.tarch_t().start_at(rotation=0.5, degrees_of_freedom=6.0), 150, 2500, 5)
+
+    def highest(count: int, far: float) -> np.ndarray:
+        chosen = replace(PANEL, starts=count, far=far)
+        return fit_panel(cell, frame, unit="percent", estimator=chosen, threads=THREADS).table["log_likelihood"].to_numpy()
+
+    best, figures = highest(12, np.inf), {}
+    for count, far in ((2, PANEL.far), (4, np.inf)):
+        below = best - highest(count, far)
+        figures |= {f"starts_{count}_share_below": float((below > 1e-3).mean()), f"starts_{count}_worst": float(below.max())}
+        print(
+            f"default cell, {count} starts: {(below > 1e-3).mean():.1%} of 150 series more than .001 below twelve, worst {below.max():.2f}"
+        )
+    return figures
+
+
+def held_out() -> dict[str, float]:
+    """GARCH, 150 series of 250 days from one population: RMSE of the log odds of memory with and without the rule of kept priors."""
+    frame, raw = population(150, 11)
+    memory, figures = {p.name: p.constraint for p in models.garch_normal().parameters}["memory"], {}
+    for key, rule in (("without", False), ("with", True)):
+        estimator = EmpiricalBayes(Partial(held_out=rule))
+        found = fit_panel(models.garch_normal(), frame, unit="percent", estimator=estimator, threads=THREADS).table["memory"]
+        error = float(np.sqrt(np.mean((np.array([memory.inverse(v) for v in found]) - raw[:, -1]) ** 2)))
+        figures[f"partial_rmse_memory_{key}_rule"] = error
+        print(f"partial pooling {key} the rule of kept priors: RMSE of the log odds of memory {error:.3f}")
     return figures
 
 
@@ -192,7 +236,7 @@ def main() -> None:
     few = 60
     figures["realjob_minutes"] = real_job(cell, few if quick else 3000, "default cell")
     figures["realjob_minutes_garch"] = real_job(garch, few if quick else 3000, "GARCH(1,1)")
-    figures |= pooling()
+    figures |= pooling() | starts() | held_out()
     figures["seconds"] = round(time.perf_counter() - start, 1)
     print(json.dumps(figures))
 

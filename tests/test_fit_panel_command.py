@@ -86,3 +86,10 @@ def test_faults_are_told_before_anything_is_fitted(file) -> None:
         capture_output=True, text=True, check=False, cwd=file.parent,
     )  # fmt: skip
     assert found.returncode == 1 and "did you mean 'garch_normal'" in found.stderr and not (file.parent / "runs").exists()
+
+
+def test_a_wrong_choice_names_the_option_and_its_choices(file, capsys) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run(file, "--pooling", "partal")
+    told = capsys.readouterr().err
+    assert stopped.value.code == 2 and "--pooling takes no 'partal' (did you mean 'partial'?); it takes none, partial, shared" in told

@@ -23,7 +23,11 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         given = [w.split("=")[0] for w in sys.argv[1:] if w.startswith("--")]
         unknown = [w for w in given if w not in self.options] if "invalid choice" not in message else []
-        if "invalid choice: '" in message:
+        if message.startswith("argument --") and "invalid choice: '" in message:
+            option, word = message.split()[1].rstrip(":"), message.split("invalid choice: '")[1].split("'")[0]
+            among = [c.strip(" ')") for c in message.split("choose from ")[1].split(",")]
+            message = f"{option} takes no {word!r}{did_you_mean(word, among)}; it takes {', '.join(among)}"
+        elif "invalid choice: '" in message:
             word = message.split("invalid choice: '")[1].split("'")[0]
             message = f"unknown command {word!r}{did_you_mean(word, self.commands)}; commands: {', '.join(self.commands)}"
         elif unknown:
