@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import importlib
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from seqsci.errors import ArtefactError, explain
+from seqsci.estimation import json_file
 from seqsci.estimation.profile import Profile
 from seqsci.estimation.provenance import Provenance
 from seqsci.estimation.result import Fit
@@ -142,35 +140,13 @@ def save(fit: Fit, path: str | Path, run: Mapping[str, Any] | None = None) -> Pa
             "measure": dict(s.measure),
         },
     }
-    body = json.dumps(content, allow_nan=False)
-    text = json.dumps({"sha256": hashlib.sha256(body.encode()).hexdigest(), "fit": body})
-    try:
-        temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-        temporary.write_text(text)
-        os.replace(temporary, target)
-    except OSError as error:
-        raise ArtefactError(
-            explain(f"cannot write {target}", error.strerror, "a folder that can be written", "create it or choose another")
-        ) from error
-    return target
+    return json_file.write(target, "fit", content)
 
 
 def load_fit(path: str | Path) -> Fit:
     """Read a fit; raises `ArtefactError` for a missing, truncated or foreign file."""
     source = Path(path)
-    try:
-        outer = json.loads(source.read_text())
-        body = outer["fit"]
-        intact = hashlib.sha256(body.encode()).hexdigest() == outer["sha256"]
-        table = json.loads(body)
-    except FileNotFoundError as error:
-        raise ArtefactError(explain("no such artefact", source, "a file written by seqsci", "check the path")) from error
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise ArtefactError(
-            explain(f"{source} cannot be read", f"{type(error).__name__}: {error}"[:200], FORMAT, "fit again, or take a backup")
-        ) from error
-    if not intact or table.get("format") != FORMAT:
-        raise ArtefactError(explain(f"{source} was changed or made by another version", table.get("format"), FORMAT, "fit again"))
+    table = json_file.read(source, "fit", FORMAT, "seqsci")
     model = model_of(table, source)
     s = table["sequences"]
     index = None if s["index"] is None else np.array(s["index"]).astype(s["index_type"])

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seqsci.errors import ArtefactError, explain
+from seqsci.estimation import json_file
 from seqsci.estimation.artefact import _build, _describe
 from seqsci.estimation.bank import Bank
 from seqsci.estimation.fitted_bank import FittedBank, Memory
@@ -61,33 +59,13 @@ def save_bank(fitted: FittedBank, path: str | Path) -> Path:
             "measure": dict(row.measure),
         },
     }
-    body = json.dumps(content, allow_nan=False)
-    text = json.dumps({"sha256": hashlib.sha256(body.encode()).hexdigest(), "bank": body})
-    try:
-        temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-        temporary.write_text(text)
-        os.replace(temporary, target)
-    except OSError as error:
-        fix = "create it or choose another"
-        raise ArtefactError(explain(f"cannot write {target}", error.strerror, "a folder that can be written", fix)) from error
-    return target
+    return json_file.write(target, "bank", content)
 
 
 def load_bank(path: str | Path) -> FittedBank:
     """Read a fitted bank; raises `ArtefactError` for a missing, truncated, changed or foreign file."""
     source = Path(path)
-    try:
-        outer = json.loads(source.read_text())
-        body = outer["bank"]
-        intact = hashlib.sha256(body.encode()).hexdigest() == outer["sha256"]
-        table = json.loads(body)
-    except FileNotFoundError as error:
-        raise ArtefactError(explain("no such artefact", source, "a file written by save_bank", "check the path")) from error
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        got = f"{type(error).__name__}: {error}"[:200]
-        raise ArtefactError(explain(f"{source} cannot be read", got, FORMAT, "fit again, or take a backup")) from error
-    if not intact or table.get("format") != FORMAT:
-        raise ArtefactError(explain(f"{source} was changed or made by another version", table.get("format"), FORMAT, "fit again"))
+    table = json_file.read(source, "bank", FORMAT, "save_bank")
     mechanism, observation = _build(table["mechanism"], source), _build(table["observation"], source)
     if not isinstance(mechanism, Mechanism) or not isinstance(observation, Observation):
         need = "a Mechanism and an Observation"
