@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqsci.engine.api import linear_scan
+from seqsci.engine.api import linear_scan, result_type
 from seqsci.errors import ArtefactError, DataError, MissingExtraError, ParameterError, explain
 
 CHUNK = 1 << 22
@@ -170,11 +170,13 @@ def scan_pieces(
 
 
 def _advance(f: Tensor, u: Tensor, state: Tensor | None, dim: int, reverse: bool, backend: Any) -> tuple[Tensor, Tensor]:
-    wide = torch.complex128 if u.is_complex() or f.is_complex() or (state is not None and state.is_complex()) else torch.float64
-    states, end = linear_scan(
-        f.to(wide), u.to(wide), None if state is None else state.to(wide), dim=dim, reverse=reverse, return_final=True, backend=backend
-    )
-    return states.to(torch.promote_types(u.dtype, f.dtype) if f.ndim else u.dtype), end
+    dtype = result_type(f, u)
+    dtype = torch.promote_types(dtype, torch.complex64) if state is not None and state.is_complex() else dtype
+    wide = torch.complex128 if dtype.is_complex else torch.float64
+    start = None if state is None else state.to(wide)
+    gate, drive = (x.to(dtype).to(wide) for x in (f, u))
+    states, end = linear_scan(gate, drive, start, dim=dim, reverse=reverse, return_final=True, backend=backend)
+    return states.to(dtype), end
 
 
 def _slices(position: int, steps: int, length: int, reverse: bool) -> list[tuple[int, int]]:
