@@ -1,0 +1,1 @@
+"""Memory: human forgetting and spaced repetition, its reviews, models, baselines and plans."""
