@@ -186,5 +186,7 @@ def test_an_equation_is_solved_where_its_symbol_stands_once():
     for form in (sp.exp(-x / s), (1 + x**d / s) ** -d, Sigmoid(s - d * sp.log(1 + x)), 3 - Log1p(s * x), d**x, s / Expm1(x)):
         forward = sp.lambdify([x, s, d], form, functions)(2.1, 1.3, 0.7)
         assert sp.lambdify([y, s, d], solved(form, x, y), functions)(forward, 1.3, 0.7) == pytest.approx(2.1, rel=1e-12)
-    for form in (x + sp.exp(x), Where(x < 1, x, s), s, Where(s < 1, x, s)):
+    clamped = sp.exp(-Where(x > s, x, s) / d)  # holds where the clamp is off
+    assert sp.lambdify([y, s, d], solved(clamped, x, y), functions)(np.exp(-2.1 / 0.7), 1.3, 0.7) == pytest.approx(2.1, rel=1e-12)
+    for form in (x + sp.exp(x), Where(x < 1, x, 2 * x), s, Where(x < 1, d, s)):
         assert solved(form, x, y) is None

@@ -85,7 +85,7 @@ class RootExponential(ForgettingFunction):
 
 
 class PowerLaw(ForgettingFunction):
-    """A power of time, shifted to start at 1 (Wixted and Ebbesen 1991, DOI 10.1111/j.1467-9280.1991.tb00175.x)."""
+    """A power of time, shifted to start at 1 (Wixted and Ebbesen 1997, DOI 10.3758/BF03211316)."""
 
     formula, names, starts = "(1 + t / tau)^-d", ("tau", "d"), ((-1.0, -2.0), (-5.0, -2.4), (2.0, -1.0))
 

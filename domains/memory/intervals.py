@@ -22,6 +22,8 @@ Array = np.ndarray
 MAXIMUM = 36500.0
 """A hundred years: the longest interval, unless another is asked for."""
 GRID, HALVINGS = 33, 200
+RISE = 1e-5
+"""Recall may rise by this much: some cells call recall at time 0 a little less than certain."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +102,7 @@ def next_interval(
     times = shortest + np.expm1(np.linspace(0, np.log1p(maximum - shortest), GRID))
     times[-1] = maximum
     curve = np.stack([cards.recall(found, np.full(rows, t), fixed) for t in times])
-    if (rising := (np.diff(curve, axis=0) > 1e-12).any(axis=0)).any() or np.isnan(curve).any():
+    if (rising := (np.diff(curve, axis=0) > RISE).any(axis=0)).any() or np.isnan(curve).any():
         got = f"{int((rising | np.isnan(curve).any(axis=0)).sum())} of {rows} cards"
         expected = "a probability that falls with elapsed_days"
         raise DataError(explain("recall does not fall with time: an interval has no meaning", got, expected, "check states and parameters"))
@@ -168,8 +170,9 @@ def next_states(
 
     Args: a fit or model; states before the review by name (n,); days since the last review (n,); desired retention, one or (n,);
     ``known`` values (n,) by name where the cell needs them (first_grade); the longest interval in days.
-    In the additive stability model again <= hard <= good <= easy holds where high >= low and lapse_power > 0; elsewhere
-    `NextStates.ordered` says for which cards it does not. Raises `DataError` as `next_interval`.
+    In the additive stability model again <= hard <= good <= easy holds where a better first grade means more stability (a bound of its
+    parameters), and in FSRS-6 within its bounds; elsewhere `NextStates.ordered` says for which cards it does not.
+    Raises `DataError` as `next_interval`.
     """
     cards = CardModel.of(fitted)
     found = cards.checked(states)

@@ -33,7 +33,7 @@ def state_from_sm2(
         stability:  R(interval_days; stability, ...) = retention,  solved by bisection in log stability
         ease:       2 + (ease_factor - 2.5) / 1.2 within [0, 3]    a good grade (2) at 2.5, a hard one (1) at 1.3
         difficulty: 5 - 5 (ease_factor - 2.5) / 1.2 within [1, 10]  the middle (5) at 2.5, the hardest (10) at 1.3
-        lapses:     as counted
+        lapses, failures:  as counted; what hard grades added is not known
 
     | argument | unit | set | reading |
     |---|---|---|---|
@@ -64,7 +64,13 @@ def state_from_sm2(
     if faults:
         raise DataError(explain("cards of SM-2 cannot be read", "; ".join(faults), "values in their sets", "250 % is 2.5; drop new cards"))
     away = (factor - START_EASE) / (START_EASE - FLOOR_EASE)
-    mapped = {"ease": np.clip(2 + away, 0, 3), "difficulty": np.clip(5 - 5 * away, 1, 10), "lapses": counted, **(given or {})}
+    mapped = {
+        "ease": np.clip(2 + away, 0, 3),
+        "difficulty": np.clip(5 - 5 * away, 1, 10),
+        "lapses": counted,
+        "failures": counted,
+        **(given or {}),
+    }
     others = [n for n in cards.names if n != "stability"]
     if "stability" not in cards.names or (missing := [n for n in others if n not in mapped]):
         got = f"states {', '.join(cards.names)}"

@@ -8,7 +8,7 @@ import numpy as np
 import sympy as sp
 
 from seqsci.equations import vocabulary
-from seqsci.equations.functions import Expm1, Log1p, Sigmoid, Softplus
+from seqsci.equations.functions import Expm1, Log1p, Sigmoid, Softplus, Where
 from seqsci.equations.symbolic import Program
 
 Array = np.ndarray
@@ -30,12 +30,14 @@ _NUMPY = {
 def solved(expression: sp.Expr, symbol: sp.Symbol, target: sp.Symbol) -> sp.Expr | None:
     """``expression = target`` solved for ``symbol`` by undoing one operation after the other; None where it stands there more than once.
 
-    A power is undone as one of a positive base, so the result is to be checked by putting it in.
+    A power is undone as one of a positive base, and of a `Where` whose branches have the symbol once (a clamp, say) that branch is taken,
+    so the result is to be checked by putting it in.
 
     >>> x, y, s = sp.symbols("x y s")
     >>> solved((1 + x / s) ** -2, x, y)
     s*(-1 + 1/sqrt(y))
     """
+    expression = expression.replace(lambda e: isinstance(e, Where) and _branch(e, symbol) is not None, lambda e: _branch(e, symbol))
     if sum(1 for node in sp.preorder_traversal(expression) if node == symbol) != 1:
         return None
     value: sp.Expr = target
@@ -66,6 +68,12 @@ _UNDO: dict[type, Callable[[sp.Expr], sp.Expr]] = {
     Sigmoid: lambda y: sp.log(y / (1 - y)),
     Softplus: lambda y: sp.log(Expm1(y)),
 }
+
+
+def _branch(node: sp.Expr, symbol: sp.Symbol) -> sp.Expr | None:
+    """The only branch of a `Where` that has the symbol."""
+    having = [b for b in node.args[1:] if b.has(symbol)]
+    return having[0] if len(having) == 1 else None
 
 
 def inverse(program: Program, read: str, known: str) -> Inverse | None:
