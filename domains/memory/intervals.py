@@ -22,6 +22,7 @@ Array = np.ndarray
 MAXIMUM = 36500.0
 """A hundred years: the longest interval, unless another is asked for."""
 GRID, HALVINGS = 33, 200
+EPSILON, TINY = float(np.finfo(float).eps), 1e-15
 RISE = 1e-5
 """Recall may rise by this much: some cells call recall at time 0 a little less than certain."""
 
@@ -83,7 +84,7 @@ def next_interval(
     shortest: float = 0.0,
     maximum: float = MAXIMUM,
 ) -> Intervals:
-    """Solve ``R(t) = retention`` for t, card by card: by the closed form where the equation has one, else by bisection.
+    """Solve ``R(t) = retention`` for t, card by card: by the closed form where the equation has one, else by a root in a bracket.
 
     The time counts from the review that led to the states, and is not on its day (same_day 0). In the additive stability model R(0) < 1,
     so that some retentions are out of reach: their days are NaN, ``reachable`` is False, and ``largest`` says what can be had.
@@ -133,19 +134,43 @@ def _root(cards: CardModel, states: States, wanted: Array, known: Mapping[str, A
         found = np.where(inside & (np.abs(recall - wanted) <= 1e-10), guess, np.nan)
     if (todo := np.isnan(found)).any():
         some = {n: v[todo] for n, v in states.items()}
-        found[todo] = _bisect(cards, some, wanted[todo], {n: v[todo] for n, v in known.items()}, low[todo], high[todo])
+        found[todo] = _bracketed(cards, some, wanted[todo], {n: v[todo] for n, v in known.items()}, low[todo], high[todo])
     return found
 
 
-def _bisect(cards: CardModel, states: States, wanted: Array, known: Mapping[str, Array], low: Array, high: Array) -> Array:
-    """The largest time in the bracket that still has the retention, to the last bit of a float."""
+def _bracketed(cards: CardModel, states: States, wanted: Array, known: Mapping[str, Array], low: Array, high: Array) -> Array:
+    """The root in ``u = log(1 + t)``, by Chandrupatla's method: inverse quadratic steps where they are safe, else halvings.
+
+    Source: Chandrupatla (1997), DOI 10.1016/S0965-9978(96)00051-8.
+    """
+
+    def excess(u: Array) -> Array:
+        return np.asarray(cards.recall(states, np.expm1(u), known) - wanted)
+
+    a, b = np.log1p(high), np.log1p(low)
+    fa, fb = excess(a), excess(b)
+    c, fc, share = b, fb, np.full(len(wanted), 0.5)
+    best = np.where(np.abs(fa) < np.abs(fb), a, b)
     for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        if ((middle <= low) | (middle >= high)).all():
-            break
-        above = cards.recall(states, middle, known) >= wanted
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return low
+        u = a + share * (b - a)
+        f = excess(u)
+        same = (f > 0) == (fa > 0)
+        c, fc = np.where(same, a, b), np.where(same, fa, fb)
+        b, fb = np.where(same, b, a), np.where(same, fb, fa)
+        a, fa = u, f
+        smaller = np.abs(fa) < np.abs(fb)
+        best, f_best = np.where(smaller, a, b), np.where(smaller, fa, fb)
+        with np.errstate(all="ignore"):
+            least = (2 * EPSILON * np.abs(best) + TINY) / np.abs(b - a)
+            if ((least > 0.5) | (f_best == 0)).all():
+                break
+            xi, phi = (a - b) / (c - b), (fa - fb) / (fc - fb)
+            inner = fa / (fb - fa) * fc / (fb - fc) + (c - a) / (b - a) * fa / (fc - fa) * fb / (fc - fb)
+            safe = (phi**2 < xi) & ((1 - phi) ** 2 < 1 - xi) & np.isfinite(inner)
+            step = np.where(safe, inner, 0.5)
+            done = (least > 0.5) | (f_best == 0)
+            share = np.where(done, 0.5, np.clip(step, np.minimum(least, 0.5), np.maximum(1 - least, 0.5)))
+    return np.asarray(np.expm1(best))
 
 
 def closed_form(cards: CardModel) -> Inverse | None:
