@@ -94,7 +94,14 @@ def plain(rows: int, name: str) -> tuple[Model, Sequences]:
     return hard_case(name)
 
 
+def folded(rows: int) -> tuple[Model, Sequences]:
+    """Parameters that are written into the equations."""
+    model, s = every_word(rows)
+    return model.fix(new=1.0, state=0.0), s
+
+
 CASES = {
+    "folded": folded,
     "reviews": reviews,
     "every word": every_word,
     "driven cell": lambda rows: plain(rows, "driven_cell"),
@@ -213,6 +220,8 @@ def test_a_file_states_every_parameter_with_its_unit_and_imports_nothing_else() 
     assert "new = 1.0, days: a parameter with a unit (fixed, written into the equations)" in text
     assert [line for line in text.splitlines() if "import " in line] == ["import math"]
     assert "require(" not in javascript_source(model).split("*/", 1)[1]
+    reviewed = python_source(hard_case("additive_stability")[0])
+    assert "next_interval(state, {}, 0.9)" in reviewed and 'start({"first_grade": ...})' in reviewed
     assert "next_interval" not in text  # no elapsed_days among its known sequences
 
 
@@ -249,6 +258,15 @@ def test_the_command_writes_the_fit_and_says_where_it_comes_from(run: Path, caps
     cli.main(["export", str(run / "model.json"), "--to", "anki-js", "--out", str(tmp_path / "x.js")])
     assert "function next_interval" in (tmp_path / "x.js").read_text()
     assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_a_fit_is_annotated_as_its_model(run: Path) -> None:
+    from seqsci.domains.memory.states import annotate
+    from seqsci.estimation.artefact import load_fit
+    from tests.memory_cells import log_of
+
+    fit = load_fit(run / "model.json")
+    np.testing.assert_array_equal(annotate(fit, log_of()).to_numpy(float), annotate(fit.model, log_of()).to_numpy(float))
 
 
 def test_an_existing_file_stays_unless_forced_and_typos_are_refused(run: Path, capsys: Any, tmp_path: Path) -> None:

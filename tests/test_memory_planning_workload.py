@@ -116,6 +116,11 @@ def test_the_result_says_that_it_extrapolates():
         assert "made under the old scheduler" in text
 
 
+def test_plans_that_leave_reviews_over_are_named():
+    table = minutes_by_retention(GATED, replace(PLAN, max_reviews=3), retentions=(0.5, 0.95))
+    assert table.table["backlog"].iloc[-1] > 0 and "0.95 reviews were left over" in str(table)
+
+
 def test_minutes_by_retention_are_those_of_each_plan_and_the_best_is_the_least():
     plan = replace(PLAN, days=120)
     table = minutes_by_retention(GATED, plan, retentions=(0.7, 0.8, 0.9, 0.95))

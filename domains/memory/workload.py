@@ -215,6 +215,9 @@ class RetentionTable:
     def __str__(self) -> str:
         edge = "; it is the last one tried on that side, so the optimum may lie further out" if self.at_edge else ""
         rows = self.table.to_string(index=False, float_format="%.3f")
+        waited = self.table.loc[self.table["backlog"] > 0, "retention"]
+        if len(waited):
+            edge += f"\n  at {', '.join(f'{r:g}' for r in waited)} reviews were left over at the end: their minutes are too few to compare"
         return f"{rows}\n  fewest minutes a known card at retention {self.best:g}{edge}\n  {self.warning}"
 
 

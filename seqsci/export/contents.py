@@ -48,6 +48,12 @@ class Contents:
         return tuple(k.name for k in self.model.mechanism.known if k.name in used)
 
     @property
+    def read_known(self) -> tuple[str, ...]:
+        """Known sequences that reading alone needs."""
+        used = {s.name for e in self.program.reads for s in e.free_symbols}
+        return tuple(k.name for k in self.model.mechanism.known if k.name in used)
+
+    @property
     def outcomes(self) -> tuple[str, ...]:
         """Outcomes that the update needs."""
         used = {s.name for e in self.program.update for s in e.free_symbols}

@@ -152,9 +152,9 @@ def _usage(c: Contents) -> list[str]:
     def table(names: Sequence[str]) -> str:
         return "{" + ", ".join(f'"{n}": ...' for n in names) + "}"
 
-    known = table(c.known)
+    known, all_known = table(c.read_known), table(c.known)
     lines = ["Usage", f"  state = start({table(c.start_known)})", f"  read(state, {known})"]
     if c.elapsed:
-        others = table([n for n in c.known if n != c.elapsed])
+        others = table([n for n in c.read_known if n != c.elapsed])
         lines += [f"  probability(state, {known})", f"  next_interval(state, {others}, 0.9)"]
-    return [*lines, f"  state = update(state, {known}, {table(c.outcomes)})"]
+    return [*lines, f"  state = update(state, {all_known}, {table(c.outcomes)})"]
