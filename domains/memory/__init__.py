@@ -1,0 +1,1 @@
+"""Memory: forgetting curves and spaced repetition, its data, models and baselines."""
