@@ -103,7 +103,7 @@ def read_anki(
 def _authorize(action: int, first: str | None, second: str | None, database: str | None, trigger: str | None) -> int:
     """SQLite's question before it compiles each access: yes for the columns, functions and checks named above alone."""
     if action == sqlite3.SQLITE_READ:
-        allowed = second in (*READABLE.get(str(first), ()), "")  # an empty column: the table is only counted
+        allowed = first in READABLE and second in (*READABLE[first], "")  # an empty column: the rows are only counted
     elif action == sqlite3.SQLITE_FUNCTION:
         allowed = str(second).lower() in FUNCTIONS
     elif action == sqlite3.SQLITE_PRAGMA:

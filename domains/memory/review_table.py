@@ -187,13 +187,13 @@ def _grades(column: pd.Series, columns: ReviewColumns) -> tuple[NDArray[np.int64
         values, exact = whole_numbers(column)
         given = column.notna()
         if not exact[given].any() and given.any():
-            got = ", ".join(repr(v) for v in pd.unique(column[given])[:5])
+            got = ", ".join(repr(v) for v in column[given].unique().tolist()[:5])
             fix = "say what they mean: ReviewColumns(..., grade_map={'pass': 3, 'fail': 1})"
             raise DataError(explain(f"no number in the grades ({columns.grade})", got, "1 again, 2 hard, 3 good, 4 easy", fix))
         return values, exact
     mapped = column.astype(object).map(dict(columns.grade_map))
     given = column.notna()
-    if len(strange := pd.unique(column[given & mapped.isna()])):
+    if len(strange := column[given & mapped.isna()].unique().tolist()):
         known = [str(key) for key in columns.grade_map]
         got = ", ".join(f"{v!r}{did_you_mean(str(v), known)}" for v in strange[:5])
         raise DataError(

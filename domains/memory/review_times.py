@@ -49,7 +49,7 @@ def read_times(column: pd.Series, unit: TimeUnit, timezone: str | None, notes: l
     given = column.notna()
     if given.any() and not exact[given].any():
         fix = "say time_unit='iso' if they are dates" if column.dtype.kind not in "if" else "check the column"
-        raise DataError(explain(f"no time in {column.name}", repr(column[given].iloc[0]), f"whole numbers ({unit})", fix))
+        raise DataError(explain(f"no time in {column.name}", repr(column[given].tolist()[0]), f"whole numbers ({unit})", fix))
     if EARLIEST <= middle < LATE:
         return values, exact
     stated = middle / (1000 if unit == "s" else 1)
@@ -78,7 +78,7 @@ def _dates(column: pd.Series, timezone: str | None, notes: list[str]) -> tuple[N
             moments = moments.fillna(local.dt.tz_localize(zone, ambiguous=first, nonexistent="shift_forward").dt.tz_convert("UTC"))
     known = moments.notna().to_numpy(np.bool_)
     if not known.any() and column.notna().any():
-        got = repr(column[column.notna()].iloc[0])
+        got = repr(column[column.notna()].tolist()[0])
         raise DataError(
             explain(f"no date in {column.name}", got, "ISO 8601, such as 2024-03-31T08:15:00+02:00", "rewrite it, or say time_unit='ms'")
         )

@@ -153,7 +153,7 @@ def _not_whole(column: pd.Series) -> str:
         return ""
     values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     bad = ~(np.isfinite(values) & (values == np.floor(values)) & (np.abs(values) < 2**53))
-    got = f"{int(bad.sum())} rows, such as {column[bad].iloc[0]!r}" if bad.any() else ""
+    got = f"{int(bad.sum())} rows, such as {column[bad].tolist()[0]!r}" if bad.any() else ""
     return explain(f"{column.name} is not whole", got, "integers", "correct or drop these rows") if got else ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -53,10 +54,26 @@ def study_days(times: NDArray[np.int64], timezone: str = "UTC", day_start: float
     first = int(times.min()) // DAY - 2
     dates = np.arange(first, int(times.max()) // DAY + 4, dtype=np.int64)
     clock = pd.DatetimeIndex((dates * DAY + round(day_start * HOUR)).astype("datetime64[ms]"))
-    local = clock.tz_localize(zone, ambiguous=np.ones(len(clock), dtype=np.bool_), nonexistent="shift_forward")
+    local = clock.tz_localize(zone, ambiguous=np.ones(len(clock), dtype=np.bool_), nonexistent="NaT")
     begins = local.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[ms]").astype(np.int64)
+    for i in np.flatnonzero(local.isna()):
+        begins[i] = _end_of_gap(int(clock[i].value // 10**6), zone)
     found: NDArray[np.int64] = np.searchsorted(np.maximum.accumulate(begins), times, side="right") - 1 + first
     return found
+
+
+def _end_of_gap(clock: int, zone: zoneinfo.ZoneInfo) -> int:
+    """First moment (ms, UTC) at which a local clock shows ``clock`` (ms) or later, where a change of clocks leaves ``clock`` out."""
+
+    def shown(moment: int) -> int:
+        offset = datetime.fromtimestamp(moment / 1000, zone).utcoffset() or timedelta()
+        return moment + offset // timedelta(milliseconds=1)
+
+    low, high = clock - 15 * HOUR, clock + 15 * HOUR  # offsets lie between -12 and +14 hours
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if shown(middle) >= clock else (middle, high)
+    return high
 
 
 def days_from_utc_hour(times: NDArray[np.int64], hours: NDArray[np.float64]) -> NDArray[np.int64]:
