@@ -122,6 +122,7 @@ RULE_CASES = {
     "manual": ([*HISTORY, row(3, ease=0, kind=4), row(4, ease=0)], 2),
     "rescheduled": ([*HISTORY, row(3, ease=0, kind=5, factor=0)], 1),
     "cram": ([*HISTORY, row(3, kind=3, factor=0)], 1),
+    "unknown_type": ([*HISTORY, row(-1, kind=6), row(3, kind=6), row(4, kind=-1)], 3),
     "bad_grade": ([*HISTORY, row(3, ease=5), row(4, ease=-1)], 2),
     "too_early": ([*HISTORY, (-5, CARD, 3, 1, 2500), (0, CARD, 3, 1, 2500), (NOON // 1000, CARD, 3, 1, 2500)], 3),
     "future": ([*HISTORY, row(100_000)], 1),

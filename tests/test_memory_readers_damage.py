@@ -116,6 +116,8 @@ def test_a_collection_in_use_is_refused(tmp_path, refused):
     writer.execute("DELETE FROM revlog")
     assert path.with_name("c.anki2-wal").stat().st_size
     refused(path, "is in use")
+    (tmp_path / "link").symlink_to(path)
+    refused(tmp_path / "link", "is in use")
     writer.close()
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from seqsci.domains.memory.anki_archive import NEW_EXPORT, SQLITE, ZIP, ZSTD, Limits, unpacked
-from seqsci.domains.memory.cleaning import UNKNOWN, Cleaning, RawLog
+from seqsci.domains.memory.cleaning import FOREIGN, Cleaning, RawLog
 from seqsci.domains.memory.grades import AsPressed, Grades
 from seqsci.domains.memory.pipeline import assemble
 from seqsci.domains.memory.reviews import Reviews
@@ -131,7 +131,8 @@ def opened(path: Path, shown: Path) -> Iterator[sqlite3.Connection]:
 def _check_whole(path: Path, shown: Path) -> None:
     """Refuse a file shorter than its header says, and one that Anki holds open with changes that it does not contain yet."""
     for suffix in ("-wal", "-journal"):
-        side = path.with_name(path.name + suffix)
+        real = path.resolve()
+        side = real.with_name(real.name + suffix)
         if side.is_file() and side.stat().st_size:
             fix = "close Anki, or export a package"
             raise DataError(explain(f"{shown} is in use", f"unsaved changes in {side.name}", "a closed collection", fix))
@@ -190,6 +191,6 @@ def _log(path: Path, shown: Path, user: str | int) -> RawLog:
     known = np.unique(cards[:, 0])
     notes = [] if len(known) == len(cards) else [f"{len(cards) - len(known):,} card ids occur more than once; each counts as one card"]
     log = pd.DataFrame(dict(zip(("review_time", "card_id", "grade", "factor", "duration_ms", "kind"), rows.T, strict=True)))
-    kind = log["kind"].where(log["kind"].between(0, 5), UNKNOWN)
+    log["kind"] = log["kind"].where(log["kind"] >= 0, FOREIGN)
     known_row = np.isin(log["card_id"].to_numpy(), known)
-    return RawLog(log.assign(user=user, kind=kind, created=log["card_id"], known=known_row, starts=False), odd, tuple(notes))
+    return RawLog(log.assign(user=user, created=log["card_id"], known=known_row, starts=False), odd, tuple(notes))

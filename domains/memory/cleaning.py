@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 EARLIEST = 10**11
 """Times (ms) below this are none: the same number in seconds would be the year 5138."""
-LEARNING, REVIEW, RELEARNING, FILTERED, MANUAL, RESCHEDULED, UNKNOWN = 0, 1, 2, 3, 4, 5, -1
-"""Kinds of a log row, as in Anki's revlog.type; UNKNOWN where a file does not say."""
+LEARNING, REVIEW, RELEARNING, FILTERED, MANUAL, RESCHEDULED, UNKNOWN, FOREIGN = 0, 1, 2, 3, 4, 5, -1, 99
+"""Kinds of a log row, as in Anki's revlog.type; UNKNOWN where a file does not say, FOREIGN where Anki would not say so."""
 
 RULES = {
     "not_a_number": "a time, card, grade or other field that is no integer",
     "manual": "written by hand and not an answer: rating 0, or Anki's type 4 (set due date, forget)",
     "rescheduled": "written by a reschedule and not an answer (Anki's type 5)",
     "cram": "a filtered-deck review that does not affect scheduling (Anki's type 3 with factor 0)",
+    "unknown_type": "a row of a type that Anki is not known to write (outside 0 to 5)",
     "bad_grade": "a rating outside 1 to 4",
     "too_early": "a time before March 1973 (10^11 ms): a clock set wrong, or seconds among milliseconds",
     "future": "a time after now",
@@ -122,6 +123,7 @@ def _row_reasons(f: pd.DataFrame, now: int) -> NDArray[np.int64]:
         "manual": (kind == MANUAL) | ((grade == 0) & (kind != RESCHEDULED)),
         "rescheduled": kind == RESCHEDULED,
         "cram": (kind == FILTERED) & (factor == 0),
+        "unknown_type": kind > RESCHEDULED,
         "bad_grade": (grade < 1) | (grade > 4),
         "too_early": times < EARLIEST,
         "future": times > now,

@@ -146,11 +146,11 @@ def _raw(table: pd.DataFrame, columns: ReviewColumns, path: Path, user: str | in
     notes: list[str] = []
     card, sound = _cards(table[columns.card], notes)
     times, good = read_times(table[columns.time], columns.time_unit, timezone, notes)
-    sound &= good
+    sound = sound & good
     grade, good = _grades(table[columns.grade], columns)
-    sound &= good
+    sound = sound & good
     log = pd.DataFrame({"card_id": card, "review_time": times, "grade": grade})
-    log["user"] = table[optional["user"]].to_numpy() if "user" in optional else user
+    log["user"] = _users(table[optional["user"]]) if "user" in optional else user
     for role, absent in (("state", -1), ("duration", 0)):
         values, good = (
             whole_numbers(table[optional[role]]) if role in optional else (np.full(len(table), absent), np.ones(len(table), dtype=np.bool_))
@@ -170,6 +170,14 @@ def _raw(table: pd.DataFrame, columns: ReviewColumns, path: Path, user: str | in
     if backwards := int((order < 0).sum()):
         notes.append(f"{backwards:,} rows stood before an earlier review of their card; the rows were sorted by time")
     return RawLog(kept, int((~sound).sum()), tuple(notes))
+
+
+def _users(column: pd.Series) -> NDArray[Any]:
+    """Names of the users (rows,), as text where they are no numbers."""
+    if column.isna().any():
+        got, fix = f"{int(column.isna().sum())} rows without one", "fill the column, or say user=None in ReviewColumns"
+        raise DataError(explain(f"the user is not stated ({column.name})", got, "text or a number in every row", fix))
+    return (column if column.dtype.kind in "iu" else column.astype(str)).to_numpy()
 
 
 def _cards(column: pd.Series, notes: list[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

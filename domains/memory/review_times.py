@@ -29,9 +29,10 @@ def whole_numbers(column: pd.Series) -> tuple[NDArray[np.int64], NDArray[np.bool
         exact = np.isfinite(numbers) & (numbers == np.floor(numbers)) & (np.abs(numbers) < 2**53)
         return np.where(exact, numbers, 0).astype(np.int64), exact
     text = column.astype(object).map(lambda value: "" if value is None or value is pd.NA else str(value).strip())
-    exact = text.str.fullmatch(r"[+-]?\d{1,18}(?:\.0*)?").to_numpy(np.bool_)
-    whole: NDArray[np.int64] = text.where(exact, "0").str.partition(".")[0].map(int).to_numpy(np.int64)
-    return whole, exact
+    digits = text.str.fullmatch(r"[+-]?\d{1,19}(?:\.0*)?")
+    whole = text.where(digits, "0").str.partition(".")[0].map(int)
+    sound = (digits & (whole.abs() < 2**63)).to_numpy(np.bool_)
+    return np.where(sound, whole, 0).astype(np.int64), sound
 
 
 def read_times(column: pd.Series, unit: TimeUnit, timezone: str | None, notes: list[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -56,8 +56,8 @@ def study_days(times: NDArray[np.int64], timezone: str = "UTC", day_start: float
     clock = pd.DatetimeIndex((dates * DAY + round(day_start * HOUR)).astype("datetime64[ms]"))
     local = clock.tz_localize(zone, ambiguous=np.ones(len(clock), dtype=np.bool_), nonexistent="NaT")
     begins = local.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[ms]").astype(np.int64)
-    for i in np.flatnonzero(local.isna()):
-        begins[i] = _end_of_gap(int(clock[i].value // 10**6), zone)
+    for i in np.flatnonzero(local.isna()).tolist():
+        begins[i] = _end_of_gap(int(dates[i]) * DAY + round(day_start * HOUR), zone)
     found: NDArray[np.int64] = np.searchsorted(np.maximum.accumulate(begins), times, side="right") - 1 + first
     return found
 
