@@ -132,8 +132,8 @@ def test_truncated_files_are_refused(tmp_path, refused, share):
     for name, content in files.items():
         path = tmp_path / f"cut {name}"
         path.write_bytes(content[: max(20, int(share * len(content)))])
-        refused(path, "truncated|damaged|cannot be read")
-    refused(package(tmp_path / "inner.apkg", {"collection.anki21b": packed[: int(share * len(packed))]}), "truncated|damaged")
+        refused(path, "is a damaged archive" if "zip" in name else "is truncated")
+    refused(package(tmp_path / "inner.apkg", {"collection.anki21b": packed[: int(share * len(packed))]}), "is truncated")
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
