@@ -1,0 +1,1 @@
+"""Memory: recall at spaced reviews, its review logs, models, baselines and scores."""
