@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -29,6 +31,14 @@ def derived(rows: pd.DataFrame, day_start: int = 4) -> pd.DataFrame:
     frame["same_day"] = ((frame["review"] > 0) & (frame["elapsed_days"] == 0)).astype(int)
     frame["scored"] = ((frame["review"] > 0) & (frame["elapsed_days"] > 0)).astype(int)
     return frame
+
+
+def six_users(file: Path) -> pd.DataFrame:
+    """The review frame of a log in fsrs-optimizer's columns with the users' own starts of the study day (hour of UTC)."""
+    names = {"review_rating": "grade", "review_state": "state", "review_duration": "duration_ms"}
+    raw = pd.read_csv(file).rename(columns=names)
+    parts = [derived(rows.drop(columns="day_start_utc"), int(rows["day_start_utc"].iloc[0])) for _, rows in raw.groupby("user")]
+    return pd.concat(parts, ignore_index=True)
 
 
 def simulated(users: int = 2, cards: int = 12, reviews: int = 9, seed: int = 0) -> pd.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +123,11 @@ class Refuses(RecallPredictor):
         if self.result is None:
             raise DataError("there is no winter in these data\n  got: summer")
         return FittedShare(self.result)
+
+
+@pytest.mark.parametrize("name", ["bins", "outliers", "protocol", "evaluation", "srs_benchmark"])
+def test_examples_hold(name: str) -> None:
+    assert doctest.testmod(importlib.import_module(f"seqsci.domains.memory.{name}")).failed == 0
 
 
 FRAME = simulated(users=3, cards=25, reviews=10)
