@@ -15,8 +15,9 @@ from sklearn.model_selection import TimeSeriesSplit
 
 from seqsci.domains.memory.bins import bin_codes, exposure, rmse_bins
 from seqsci.domains.memory.evaluation import MARGIN, ONLINE, calibration, compare, difference, user_scores
+from seqsci.domains.memory.folds import Split
 from seqsci.domains.memory.outliers import KeepAll, OptimizerOutliers, TrainingOutliers, outlying_cards
-from seqsci.domains.memory.protocol import FittedRecall, RecallBacktest, RecallPredictor, Split, run
+from seqsci.domains.memory.protocol import FittedRecall, RecallBacktest, RecallPredictor, run
 from seqsci.domains.memory.srs_benchmark import write_results
 from seqsci.errors import ArtefactError, DataError
 from seqsci.evaluate.binary_scores import log_loss

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from seqsci.domains.memory.bins import exposure
+from seqsci.domains.memory.folds import Split, folds, tested_rows
 from seqsci.domains.memory.outliers import OptimizerOutliers, OutlierRule
 from seqsci.errors import DataError, SeqsciError, explain
 
@@ -83,31 +84,6 @@ class RecallPredictor(ABC):
         return self
 
 
-@dataclass(frozen=True)
-class Split:
-    """Folds in order of time with an expanding training window, as scikit-learn's TimeSeriesSplit: the first sixth is never tested.
-
-    Attributes:
-        folds: test folds of equal size (a sixth of the rows each, if there are five); what is left over goes to the first training window.
-    """
-
-    folds: int = 5
-
-    def __post_init__(self) -> None:
-        if self.folds < 1:
-            raise DataError(explain("a split without folds", self.folds, ">= 1", "pass folds=5"))
-
-    def tests(self, rows: int) -> tuple[slice, ...]:
-        """Positions of each fold's test rows among ``rows`` rows in order of time; training rows are all those before."""
-        size = rows // (self.folds + 1)
-        if size == 0:
-            raise DataError(
-                explain("too few rows to split", f"{rows} rows", f"at least {self.folds + 1}", "leave this user out, or pass fewer folds")
-            )
-        first = rows - self.folds * size
-        return tuple(slice(a, a + size) for a in range(first, rows, size))
-
-
 @dataclass(frozen=True, eq=False)
 class Ran:
     """What is known of a predictor that was run.
@@ -148,15 +124,6 @@ class RecallBacktest:
     too_short: tuple[object, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class _Fold:
-    """One user's training rows, the history up to the last test row, and which rows of it are tested."""
-
-    train: pd.DataFrame
-    history: pd.DataFrame
-    tested: pd.Index
-
-
 def run(
     predictors: Sequence[RecallPredictor],
     reviews: pd.DataFrame,
@@ -185,26 +152,24 @@ def run(
     split, outliers = split or Split(), outliers or OptimizerOutliers()
     _check(predictors, reviews, label)
     shown = exposure(reviews)
-    reviews = reviews.assign(scored=reviews["scored"].to_numpy() == 1)
-    for user in pd.unique(reviews["user"]):
-        rows = reviews[reviews["user"] == user]
-        gone = rows.index[outliers.anywhere(rows)]
-        reviews.loc[gone, "scored"] = False
-    reviews["scored"] = reviews["scored"].astype(int)
+    scored = reviews["scored"].to_numpy() == 1
+    for places in reviews.groupby("user", sort=False).indices.values():
+        scored[places] &= ~outliers.anywhere(reviews.iloc[places])
+    reviews = reviews.assign(scored=scored.astype(int))
     if exact:
         reviews["elapsed_days"] = reviews["elapsed_days_exact"]
-    enough = reviews.groupby("user", sort=False)["scored"].sum() > split.folds
-    names, too_short = tuple(enough.index[enough]), tuple(enough.index[~enough])
+    logs = dict(tuple(reviews.groupby("user", sort=False)))
+    enough = {user: int(rows["scored"].sum()) > split.folds for user, rows in logs.items()}
+    names, too_short = tuple(u for u in logs if enough[u]), tuple(u for u in logs if not enough[u])
     if not names:
-        got = f"at most {int(reviews.groupby('user')['scored'].sum().max())} scored rows a user"
+        got = f"at most {max((int(rows['scored'].sum()) for rows in logs.values()), default=0)} scored rows a user"
         raise DataError(explain("no user has enough reviews", got, f"at least {split.folds + 1}", "pass longer logs, or fewer folds"))
-    folds = {user: _folds(reviews[reviews["user"] == user], split, outliers) for user in names}
-    tested = [reviews.loc[f.tested].assign(fold=k) for user in names for k, f in enumerate(folds[user])]
+    tested = [logs[user].iloc[places].assign(fold=k) for user in names for k, places in enumerate(tested_rows(logs[user], split))]
     predictions = pd.concat(tested)[["user", "card_id", "review_time", "fold", "recalled"]].rename(columns={"recalled": "y"})
     ran, skipped = {}, {}
     for predictor in predictors:
         try:
-            column, ran[predictor.name] = _everyone(predictor, reviews, folds, n_jobs, progress)
+            column, ran[predictor.name] = _everyone(predictor, reviews, {u: logs[u] for u in names}, (split, outliers), n_jobs, progress)
         except SeqsciError as error:
             if predictor is predictors[0]:
                 raise
@@ -236,24 +201,11 @@ def _check(predictors: Sequence[RecallPredictor], reviews: pd.DataFrame, label: 
         raise DataError("\n".join(faults))
 
 
-def _folds(rows: pd.DataFrame, split: Split, outliers: OutlierRule) -> tuple[_Fold, ...]:
-    moments = rows["review_time"].to_numpy()
-    eligible = np.flatnonzero(rows["scored"].to_numpy() == 1)
-    eligible = eligible[np.argsort(moments[eligible], kind="stable")]
-    found = []
-    for test in split.tests(eligible.size):
-        places = eligible[test]
-        train = rows[moments < moments[places[0]]]
-        kept = train["scored"].to_numpy() * ~outliers.in_training(train)
-        history = rows[moments <= moments[places[-1]]]
-        found.append(_Fold(train.assign(scored=kept), history, rows.index[places]))
-    return tuple(found)
-
-
 def _everyone(
     predictor: RecallPredictor,
     reviews: pd.DataFrame,
-    folds: Mapping[object, tuple[_Fold, ...]],
+    logs: Mapping[object, pd.DataFrame],
+    rules: tuple[Split, OutlierRule],
     n_jobs: int,
     progress: Callable[[str], None] | None,
 ) -> tuple[pd.Series, Ran]:
@@ -261,36 +213,43 @@ def _everyone(
     from joblib import Parallel, delayed
 
     work = delayed(_user)
-    users = sorted(folds, key=lambda u: -len(folds[u][-1].history))  # the longest first, so that none is waited for at the end
+    users = sorted(logs, key=lambda u: -len(logs[u]))  # the longest first, so that none is waited for at the end
+    learns = type(predictor).given_others is not RecallPredictor.given_others
 
-    def tasks() -> object:
+    def tasks() -> Iterator[object]:
         for user in users:
             if progress is not None:
                 progress(f"{predictor.name}: user {user}")
-            yield work(predictor, reviews[reviews["user"] != user], folds[user])
+            others = reviews[reviews["user"] != user] if learns else None
+            yield work(predictor, others, logs[user], rules)
 
     done = Parallel(n_jobs=n_jobs)(tasks())
     column = pd.concat([d[0] for d in done])
     values = {user: d[1] for user, d in zip(users, done, strict=True)}
-    return column, Ran(predictor.online, predictor.parameters, sum(d[2] for d in done), {u: values[u] for u in folds})
+    return column, Ran(predictor.online, predictor.parameters, sum(d[2] for d in done), {u: values[u] for u in logs})
 
 
-def _user(predictor: RecallPredictor, others: pd.DataFrame, folds: tuple[_Fold, ...]) -> tuple[pd.Series, Mapping[str, float], float]:
+def _user(
+    predictor: RecallPredictor, others: pd.DataFrame | None, rows: pd.DataFrame, rules: tuple[Split, OutlierRule]
+) -> tuple[pd.Series, Mapping[str, float], float]:
     """Forecasts of one predictor for one user, the numbers fitted last, and the seconds it took."""
     clock = time.perf_counter()
-    ready = predictor.given_others(others)
-    parts, fitted = [], None
-    for fold in folds:
-        where = f"{predictor.name}: user {fold.history['user'].iloc[0]}"
-        try:
-            fitted = ready.fit(fold.train)
-            p = pd.Series(np.asarray(fitted.predict(fold.history), float), index=fold.history.index)
-        except SeqsciError as error:
-            raise DataError(f"{where}: {error}") from error
-        wanted = p.loc[fold.tested]
-        bad = ~((wanted >= 0.0) & (wanted <= 1.0))
-        if bad.any():
-            got = f"{int(bad.sum())} of {len(wanted)} forecasts, such as {wanted[bad].iloc[0]:g}"
-            raise DataError(explain(f"{where}: not a probability", got, "0 <= p <= 1 for every scored row", "correct the predictor"))
-        parts.append(wanted)
-    return pd.concat(parts), {} if fitted is None else dict(fitted.values()), time.perf_counter() - clock
+    where = f"{predictor.name}: user {rows['user'].iloc[0]}"
+    parts, values = [], dict[str, float]()
+    try:
+        ready = predictor if others is None else predictor.given_others(others)
+        for train, history, tested in folds(rows, *rules):
+            fitted = ready.fit(train)
+            p = np.asarray(fitted.predict(history), float)
+            if p.shape != (len(history),):
+                raise DataError(explain("forecasts are not one a row", p.shape, (len(history),), "correct the predictor"))
+            wanted = pd.Series(p, index=history.index).loc[tested]
+            bad = ~((wanted >= 0.0) & (wanted <= 1.0))
+            if bad.any():
+                got = f"{int(bad.sum())} of {len(wanted)} forecasts, such as {wanted[bad].iloc[0]:g}"
+                raise DataError(explain("not a probability", got, "0 <= p <= 1 for every scored row", "correct the predictor"))
+            parts.append(wanted)
+            values = dict(fitted.values())
+    except SeqsciError as error:
+        raise DataError(f"{where}: {error}") from error
+    return pd.concat(parts), values, time.perf_counter() - clock
