@@ -86,11 +86,11 @@ def accuracy(quick: bool) -> Part:
                 figures[f"auc_{key}{suffix}"] = scores.weighted["auc"]
         if "fsrs6" in entries and "cell" in entries and {entries["fsrs6"].name, entries["cell"].name} <= set(test.ran):
             d = found.difference(entries["cell"].name)
-            figures[f"equivalence_low{suffix}"], figures[f"equivalence_high{suffix}"] = d.widest.sides.low, d.widest.sides.high
-            figures[f"equivalence_same_users_low{suffix}"], figures[f"equivalence_same_users_high{suffix}"] = (
-                d.here.sides.low,
-                d.here.sides.high,
-            )
+            claims = {"": d.widest, "_same_users": d.here, "_users_mean": d.per_user}
+            for kind, claim in claims.items():
+                if claim is not None:
+                    figures[f"equivalence{kind}_low{suffix}"] = claim.sides.low
+                    figures[f"equivalence{kind}_high{suffix}"] = claim.sides.high
             figures[f"cell_users_won{suffix}"] = float(d.won)
     return Part("\n\n".join(texts), figures)
 

@@ -354,6 +354,9 @@ def test_a_predictor_against_itself_is_equivalent_and_a_bad_one_worse() -> None:
     found = compare(test, "share", tried=3)
     assert found.verdict("again") == "equivalent within 0.003"
     assert found.verdict("off") == "worse" and found.difference("off").won == 0
+    summary = str(found).split("against share, by log loss:")[1].splitlines()
+    assert [line.split(":")[1].strip() for line in summary if "worse:" in line] == ["off"] * 3
+    assert [line.split(":")[1].strip() for line in summary if "equivalent" in line] == ["again"] * 3
     assert difference(test, "share", "off").widest.verdict(MARGIN) == "better"
 
 

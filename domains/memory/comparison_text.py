@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from seqsci.evaluate.comparison import _table
@@ -78,17 +79,20 @@ def _online(comparison: RecallComparison) -> str:
 
 
 def verdict(comparison: RecallComparison) -> str:
-    """Lines that say what is decided, for the same and for any users, also when the reference wins."""
-
-    def names(word: str, claims: dict[str, str]) -> str:
-        return ", ".join(name for name, verdict in claims.items() if verdict == word) or "none"
-
-    same = {d.model: d.here.verdict(comparison.margin) for d in comparison.differences}
-    widest = {d.model: d.widest.verdict(comparison.margin) for d in comparison.differences}
+    """Lines that say what is decided, about the same users and about others, also when the reference wins."""
     words = ("better", f"equivalent within {comparison.margin:g}", "worse", "not decided")
-    lines = [f"against {comparison.reference}, by log loss weighted by rows:"]
-    for title, claims in (("more reviews of these users", same), ("any users (the widest interval)", widest)):
-        lines.append(f"  {title}: " + "; ".join(f"{w}: {names(w, claims)}" for w in words))
+    populations: tuple[tuple[str, Callable[[RecallDifference], Claim | None]], ...] = (
+        ("more reviews of these same users, weighted by rows", lambda d: d.here),
+        ("other users, weighted by rows", lambda d: d.beyond),
+        ("other users, each counting once", lambda d: d.per_user),
+    )
+    lines = [f"against {comparison.reference}, by log loss:"]
+    for title, claim_of in populations:
+        lines.append(f"  {title}")
+        for word in words:
+            claims = [(d.model, claim_of(d)) for d in comparison.differences]
+            names = [m for m, c in claims if (c.verdict(comparison.margin) if c is not None else "not decided") == word]
+            lines += [f"    {word + ':':<25}{'; '.join(names)}"] if names else []
     return "\n".join(lines)
 
 
