@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from seqsci.equations.numba_backend import DATA, DATA_TYPES, Writer, define, indent
+from seqsci.equations.numba_backend import DATA, DATA_TYPES, Writer, define, indent, mirror
 
 
 def information(writer: Writer) -> str:
@@ -35,12 +35,23 @@ def information(writer: Writer) -> str:
     def total(terms: list[str]) -> str:
         return " + ".join(terms)
 
-    for i in range(n):  # t = H J on the rows of the states
+    for i in range(n if not writer.loops else 0):  # t = H J on the rows of the states
         for j in range(k):
             terms = [f"{h} * {writer.d(m, j)}" for m in range(n) if (h := curved(i, m))]
             terms += [h] if (h := curved(i, n + j)) else []
             add.append(f"t{i}_{j}_ = {total(terms) or '0.0'}")
-    for a in range(k):
+    if writer.loops:
+        for i in range(n):
+            row = total([f"{h} * D[{m}, j]" for m in range(n) if (h := curved(i, m))])
+            add += [f"for j in range({k}):", f"    T[{i}, j] = {row or '0.0'}"]
+            add += [f"T[{i}, {j}] += {h}" for j in range(k) if (h := curved(i, n + j))]
+        product = total([f"D[{i}, a] * T[{i}, b]" for i in range(n)])
+        add += [f"for a in range({k}):", "    for b in range(a + 1):", f"        info[a, b] += {product}"]
+        for a in range(k):
+            rest = total([f"{h} * D[{m}, b]" for m in range(n) if (h := curved(n + a, m))])
+            add += [f"for b in range({a + 1}):", f"    info[{a}, b] += {rest}"] if rest else []
+            add += [f"info[{a}, {b}] += {h}" for b in range(a + 1) if (h := curved(n + a, n + b))]
+    for a in range(k if not writer.loops else 0):
         for b in range(a + 1):
             terms = [f"{writer.d(i, a)} * t{i}_{b}_" for i in range(n)]
             terms += [f"{h} * {writer.d(m, b)}" for m in range(n) if (h := curved(n + a, m))]
@@ -59,7 +70,11 @@ def information(writer: Writer) -> str:
     lines = [*writer.unpack_parameters(), *before, "unit = -1", *[f"c{i}_ = 0.0" for i in range(n)]]
     lines += [f"D = np.zeros(({n}, {k}))", f"E = np.zeros(({n}, {k}))"] if not writer.few else []
     lines += [f"{writer.d(i, j)} = 0.0" for i in range(n) for j in range(k)] if writer.few else []
-    lines += [f"i{a}_{b}_ = 0.0" for a in range(k) for b in range(a + 1)]
-    lines += ["for t in range(X.shape[0]):", *indent(body)]
-    lines += [f"info[{a}, {b}] = info[{b}, {a}] = i{a}_{b}_" for a in range(k) for b in range(a + 1)]
+    if writer.loops:
+        lines += [f"T = np.zeros(({n}, {k}))", "info[:, :] = 0.0", "for t in range(X.shape[0]):", *indent(body)]
+        lines += mirror(k)
+    else:
+        lines += [f"i{a}_{b}_ = 0.0" for a in range(k) for b in range(a + 1)]
+        lines += ["for t in range(X.shape[0]):", *indent(body)]
+        lines += [f"info[{a}, {b}] = info[{b}, {a}] = i{a}_{b}_" for a in range(k) for b in range(a + 1)]
     return define("information", f"P, {DATA}, info", f"void(f8[::1], {DATA_TYPES}, f8[:,::1])", lines)

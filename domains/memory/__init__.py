@@ -1,0 +1,1 @@
+"""Memory: review logs of spaced repetition, forgetting curves, schedulers' models."""
