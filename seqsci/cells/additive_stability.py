@@ -43,24 +43,24 @@ class AdditiveStability(Mechanism):
     | own_growth | v | > 0 days | gap whose effect equals the part of growth that needs no gap (at S = 1, g = 0) |
     | brittleness | delta | > 0 | failures that count for a card that never failed |
 
-    Source: SBD, Anders Schill; open-spaced-repetition/srs-benchmark, models/sbd.py. Its published prior was trained elsewhere and is
-    not used.
+    Source: SBD, Anders Schill; open-spaced-repetition/srs-benchmark, models/sbd.py. The defaults are round numbers; the values and the
+    prior that are published there were trained on other users and are not used.
 
-    >>> round(AdditiveStability().own_parameters[1].default, 2)
-    4.0
+    >>> [p.default for p in AdditiveStability().own_parameters]
+    [0.3, 3.0, 2.0, 0.3, 0.5, 1.0, 0.5]
     """
 
     states = (State("stability", "days", "S"), State("ease", symbol="g"), State("failures", symbol="n"))
     known = (Known("elapsed_days", "days", "t"), Known("first_grade", symbol="r_1"))
     outcomes = (Outcome("recalled", symbol="y"), Outcome("grade", symbol="r"))
     own_parameters = (
-        Parameter("again_stability", Interval(SHORTEST, LONGEST), 0.1, "days", "s_1", "stability after a failed first review"),
-        Parameter("grade_ratio", GreaterThan(1.0), 4.0, "1", r"\rho", "factor of the first stability from one grade to the next"),
-        Parameter("gap_root", Interval(0.5, 20.0), 1.75, "1", "k", "the larger, the less a long gap adds"),
-        Parameter("decay", Positive(), 0.16, "1", "d", "exponent of forgetting of a card with brittleness + failures = 1"),
+        Parameter("again_stability", Interval(SHORTEST, LONGEST), 0.3, "days", "s_1", "stability after a failed first review"),
+        Parameter("grade_ratio", GreaterThan(1.0), 3.0, "1", r"\rho", "factor of the first stability from one grade to the next"),
+        Parameter("gap_root", Interval(0.5, 20.0), 2.0, "1", "k", "the larger, the less a long gap adds"),
+        Parameter("decay", Positive(), 0.3, "1", "d", "exponent of forgetting of a card with brittleness + failures = 1"),
         Parameter("lapse_power", Positive(), 0.5, "1", "c", "how much failures speed up forgetting and a lapse takes of the stability"),
-        Parameter("own_growth", Positive(), 0.4, "days", "v", "gap whose effect equals the part of growth that needs no gap"),
-        Parameter("brittleness", Positive(), 0.25, "1", r"\delta", "failures that count for a card that never failed"),
+        Parameter("own_growth", Positive(), 1.0, "days", "v", "gap whose effect equals the part of growth that needs no gap"),
+        Parameter("brittleness", Positive(), 0.5, "1", r"\delta", "failures that count for a card that never failed"),
     )
     references = ("https://github.com/open-spaced-repetition/srs-benchmark",)
 
@@ -131,8 +131,7 @@ class AdditiveStability(Mechanism):
         return stable, grade - 1, minimum(failures + maximum((3 - grade) / 2, 0.0), MOST_FAILURES)
 
     def starting_values(self, outcome: Mapping[str, np.ndarray]) -> Iterator[dict[str, float]]:
-        """The declared defaults; slow, steady forgetting; quick forgetting with strong growth."""
+        """The declared defaults; steep grades with slow forgetting; quick forgetting."""
         yield {}
-        yield {"again_stability": 0.5, "grade_ratio": 2.0, "gap_root": 2.5, "decay": 0.3, "own_growth": 1.0, "brittleness": 0.5}
         yield {"again_stability": 0.02, "grade_ratio": 6.0, "gap_root": 1.4, "decay": 0.1, "own_growth": 0.2, "lapse_power": 0.7}
         yield {"gap_root": 1.5, "decay": 0.5, "lapse_power": 0.3, "own_growth": 0.1, "brittleness": 1.0}

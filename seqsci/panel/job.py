@@ -157,10 +157,11 @@ class Job:
         task = self.task
         unscale = np.array([self.factor**-p.dimension for p in task.model.kernel_parameters])
         values, errors = solved.natural * unscale, deviations * (solved.slope * unscale)[:, task.free]
-        likelihood = -(solved.nll - self.penalties(solved.raw)) + batch.count * np.log(self.factor)
+        scored = batch.scored
+        likelihood = -(solved.nll - self.penalties(solved.raw)) + scored * np.log(self.factor)
         rows = []
         for j, (i, good) in enumerate(zip(positions, solved.good.tolist(), strict=True)):
-            row: dict[str, Any] = {"rows": int(batch.count[j]), "evaluations": int(solved.evaluations[j]), "seconds": seconds}
+            row: dict[str, Any] = {"rows": int(scored[j]), "evaluations": int(solved.evaluations[j]), "seconds": seconds}
             if not good:
                 row |= failure("the density collapses onto repeated values" if solved.collapsed[j] else "did not converge")
             else:
