@@ -14,6 +14,7 @@ from seqsci.domains.memory.sequences import to_panel, to_sequences
 from seqsci.domains.memory.simulator import DesiredRetention, RandomIntervals, Relearning, simulate_log
 from seqsci.errors import DataError
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
+from seqsci.estimation.prior_rule import held_out
 from seqsci.gates.elapsed import ElapsedGate
 from seqsci.gates.knockout import Open
 from seqsci.gates.power import PowerGate
@@ -156,3 +157,18 @@ def test_a_scheduler_keeps_recall_near_the_desired_retention_and_random_interval
     spread = recall(simulate_log(model, 300, 8, RandomIntervals(), 3))
     assert np.mean(np.abs(driven - 0.9) < 0.02) > 0.6  # the rest are cards for which a day is too long
     assert spread.std() > 3 * driven[driven > 0.8].std()
+
+
+def test_a_fit_of_many_cards_holds_out_whole_cards_against_its_prior() -> None:
+    frame = simulate_log([models.sbd()] * 2, 40, 6, Relearning(RandomIntervals()), 5)
+    packed = models.sbd().pack(to_sequences(frame))
+    cut = int((frame["user"] == 0).sum() - 40)  # rows of the first user
+    train, test = held_out(packed, np.array([0, cut, len(packed.X)]))
+    assert (train + test == packed.weight).all()
+    for rows in (slice(0, cut), slice(cut, None)):
+        first = np.flatnonzero(test[rows])[0]
+        before = np.flatnonzero(packed.reset[rows][: first + 1])[-1]
+        assert (packed.weight[rows][before:first] == 0).all()  # nothing scored of that card stays in training
+        assert (train[rows][first:] == 0).all()
+        share = test[rows].sum() / packed.weight[rows].sum()
+        assert 0.3 <= share < 0.45

@@ -209,7 +209,7 @@ class Job:
 
     def _kept(self, batch: Batch, points: Array, gaps: bool) -> list[str]:
         """Why the prior is kept, by unit, or nothing: the rule of `seqsci.estimation.prior_rule`."""
-        train, test = held_out(batch.data)
+        train, test = held_out(batch.data, batch.offsets)
         trial, check = batch.weighing(train), batch.weighing(test)
         fitted = trial.solve(self.task, points, gaps, errors=False)
         plain, _ = self._at_prior(trial, points[:, 0], gaps)
