@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqsci.constraints import GreaterThan, Interval, Positive
+from seqsci.constraints import Interval, Positive
 from seqsci.equations.vocabulary import Expression, exp, expm1, log, log1p, maximum, minimum, power, sqrt, where
 from seqsci.mechanism import Gated, Mechanism
 from seqsci.parameter import Derived, Known, Outcome, Parameter, State
@@ -36,12 +36,12 @@ class AdditiveStability(Mechanism):
     | parameter | symbol | set | reading |
     |---|---|---|---|
     | again_stability | s_1 | [0.001, 36500] days | stability after a failed first review |
-    | grade_ratio | rho | > 1 | factor by which the first stability grows from one grade to the next |
+    | grade_ratio | rho | [1, 350] | factor by which the first stability grows from one grade to the next |
     | gap_root | k | [0.5, 20] | the larger, the less a long gap adds |
-    | decay | d | > 0 | exponent of forgetting of a card with delta + n = 1 |
-    | lapse_power | c | > 0 | how much failures speed up forgetting, and how much of the stability a lapse takes |
-    | own_growth | v | > 0 days | gap whose effect equals the part of growth that needs no gap (at S = 1, g = 0) |
-    | brittleness | delta | > 0 | failures that count for a card that never failed |
+    | decay | d | [1e-4, 20] | exponent of forgetting of a card with delta + n = 1 |
+    | lapse_power | c | [0, 5] | how much failures speed up forgetting, and how much of the stability a lapse takes |
+    | own_growth | v | [1e-6, 1000] days | gap whose effect equals the part of growth that needs no gap (at S = 1, g = 0) |
+    | brittleness | delta | [0.001, 50] | failures that count for a card that never failed |
 
     Source: SBD, Anders Schill; open-spaced-repetition/srs-benchmark, models/sbd.py. The defaults are round numbers; the values and the
     prior that are published there were trained on other users and are not used.
@@ -55,12 +55,12 @@ class AdditiveStability(Mechanism):
     outcomes = (Outcome("recalled", symbol="y"), Outcome("grade", symbol="r"))
     own_parameters = (
         Parameter("again_stability", Interval(SHORTEST, LONGEST), 0.3, "days", "s_1", "stability after a failed first review"),
-        Parameter("grade_ratio", GreaterThan(1.0), 3.0, "1", r"\rho", "factor of the first stability from one grade to the next"),
+        Parameter("grade_ratio", Interval(1.0, 350.0), 3.0, "1", r"\rho", "factor of the first stability from one grade to the next"),
         Parameter("gap_root", Interval(0.5, 20.0), 2.0, "1", "k", "the larger, the less a long gap adds"),
-        Parameter("decay", Positive(), 0.3, "1", "d", "exponent of forgetting of a card with brittleness + failures = 1"),
-        Parameter("lapse_power", Positive(), 0.5, "1", "c", "how much failures speed up forgetting and a lapse takes of the stability"),
-        Parameter("own_growth", Positive(), 1.0, "days", "v", "gap whose effect equals the part of growth that needs no gap"),
-        Parameter("brittleness", Positive(), 0.5, "1", r"\delta", "failures that count for a card that never failed"),
+        Parameter("decay", Interval(1e-4, 20.0), 0.3, "1", "d", "exponent of forgetting of a card with brittleness + failures = 1"),
+        Parameter("lapse_power", Interval(0.0, 5.0), 0.5, "1", "c", "how much failures speed up forgetting and a lapse takes of the stability"),
+        Parameter("own_growth", Interval(1e-6, 1000.0), 1.0, "days", "v", "gap whose effect equals the part of growth that needs no gap"),
+        Parameter("brittleness", Interval(1e-3, 50.0), 0.5, "1", r"\delta", "failures that count for a card that never failed"),
     )
     references = ("https://github.com/open-spaced-repetition/srs-benchmark",)
 
