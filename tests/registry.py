@@ -106,6 +106,11 @@ def reviews(model: Model, exact: bool = False) -> tuple[Model, Sequences]:
     return model, review_sequences(frame, exact)
 
 
+def gaps(rows: int) -> dict[str, np.ndarray]:
+    """Gaps between an hour and eight years, log-uniform."""
+    return {"elapsed_days": np.exp(np.random.default_rng(8).uniform(-3, 8, rows))}
+
+
 LOCATION_SCALE = {"location": 0.3, "scale": 1.7}
 
 ALL_GATES: tuple[Gate, ...] = (ConstantGate(), ElapsedGate(), ShockGate(), PowerGate(), DrivenGate(), Open(), Closed(), Frozen(0.25))
@@ -155,8 +160,18 @@ ALL_RECOVERED = (
     RecoveryCase("volatility", VOLATILITY, 4000),
     RecoveryCase("volatility_shock_variance", SHOCK_VARIANCE, 6000),
     RecoveryCase("volatility_driven", DRIVEN, 3000, lambda: {"gate_drive": np.random.default_rng(8).normal(0, 1, 3000)}),
-    RecoveryCase("forgetting", memory.exponential().fix(learned_at_first=0.9), 4000, lambda: {"elapsed_days": np.random.default_rng(8).gamma(0.7, 20.0, 4000)}),
-    RecoveryCase("forgetting_power", memory.power().fix(learned_at_first=0.9), 6000, lambda: {"elapsed_days": np.exp(np.random.default_rng(8).uniform(-3, 8, 6000))}),
+    RecoveryCase(
+        "forgetting",
+        memory.exponential().fix(learned_at_first=0.9),
+        4000,
+        lambda: {"elapsed_days": np.random.default_rng(8).gamma(0.7, 20.0, 4000)},
+    ),
+    RecoveryCase(
+        "forgetting_power",
+        memory.power().fix(learned_at_first=0.9),
+        6000,
+        lambda: {"elapsed_days": np.exp(np.random.default_rng(8).uniform(-3, 8, 6000))},
+    ),
 )
 """Every shipped cell with every gate of its own: what is simulated is found again."""
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-import seqsci
 from seqsci.domains.memory.sequences import to_panel, to_sequences
 from seqsci.errors import DataError, explain
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.result import Fit
 from seqsci.inference import EmpiricalBayes, Shared
 from seqsci.model import Model
+from seqsci.panel.fitting import fit_panel
 from seqsci.panel.result import Panel
 from seqsci.prior import Prior
 
@@ -22,8 +22,8 @@ QUICK = MaximumLikelihood(starts=2, profile_bounds=False, far=30.0)
 """Two climbs and Wald intervals: what a forecast needs."""
 WIDE = 1.5
 """Standard deviation, on the raw scale, of the prior under which the other users are fitted: it holds what their rows do not."""
-EDGE = 4.0
-"""Raw distance within which a centre is kept from a bound: a published default may sit on one."""
+EDGE, ON_EDGE = 4.0, 14.0
+"""Raw value at which a centre is put where it sits on a bound (a published default may), and that from which it counts as sitting there."""
 NARROWEST = 0.2
 """Least standard deviation of a prior on the raw scale: few users may agree by chance."""
 
@@ -35,27 +35,26 @@ def fit_user(model: Model, frame: pd.DataFrame, exact: bool = False, estimator: 
 
 def fit_users(model: Model, frame: pd.DataFrame, exact: bool = False, threads: int | None = None) -> Panel:
     """Fit every user of a frame by itself, in compiled code: a row a user."""
-    return seqsci.fit_panel(model, to_panel(frame, exact), by="user", within="card_id", threads=threads)
+    return fit_panel(model, to_panel(frame, exact), by="user", within="card_id", threads=threads)
 
 
 def fit_pooled(model: Model, frame: pd.DataFrame, exact: bool = False) -> Panel:
     """One set of parameters for all users of a frame; standard errors clustered by user."""
     shared = EmpiricalBayes(Shared(), QUICK)
-    return seqsci.fit_panel(model, to_panel(frame, exact), by="user", within="card_id", estimator=shared)
+    return fit_panel(model, to_panel(frame, exact), by="user", within="card_id", estimator=shared)
 
 
 def wide_prior(model: Model) -> Prior:
     """Independent normals about the model's values, of standard deviation `WIDE` on the raw scale, kept off the bounds."""
     parameters = [p for p in model.parameters if p.name in model.free_names]
-    centre = tuple(float(np.clip(p.constraint.inverse(model.value[p.name]), *_edges(p.constraint.bounds))) for p in parameters)
+    centre = tuple(_inside(p.constraint.inverse(model.value[p.name])) for p in parameters)
     covariance = np.diag(np.full(len(parameters), WIDE**2))
     return Prior(tuple(p.name for p in parameters), centre, tuple(map(tuple, covariance.tolist())), "wide, about the model's values")
 
 
-def _edges(bounds: tuple[float, float]) -> tuple[float, float]:
-    low, high = bounds
-    bounded = math.isfinite(low) and math.isfinite(high)
-    return (-EDGE, EDGE) if bounded else (-math.inf, math.inf)
+def _inside(raw: float) -> float:
+    """A raw value off the bounds: one that sits on a bound, or within rounding of it, is put `EDGE` away from the middle of the set."""
+    return raw if abs(raw) < ON_EDGE else math.copysign(EDGE, raw)
 
 
 def prior_of_others(model: Model, others: pd.DataFrame, exact: bool = False) -> Prior:
@@ -70,14 +69,13 @@ def prior_of_others(model: Model, others: pd.DataFrame, exact: bool = False) -> 
     Raises `DataError` where fewer than two users can be fitted.
     """
     wide = model.with_prior(wide_prior(model))
-    job = seqsci.fit_panel(wide, to_panel(others, exact), by="user", within="card_id", estimator=replace(QUICK, min_rows=1))
+    job = fit_panel(wide, to_panel(others, exact), by="user", within="card_id", estimator=replace(QUICK, min_rows=1))
     good = job.table[job.table["status"] == "ok"]
     if len(good) < 2:
         got = f"{len(good)} user(s) that can be fitted"
         raise DataError(explain("a prior from other users needs some", got, "at least two", "fit without: model.with_prior()"))
     parameters = [p for p in model.parameters if p.name in model.free_names]
-    raw = np.array([[p.constraint.inverse(float(v)) for v in good[p.name]] for p in parameters])
-    raw = np.array([np.clip(row, *_edges(p.constraint.bounds)) for row, p in zip(raw, parameters, strict=True)])
+    raw = np.array([[_inside(p.constraint.inverse(float(v))) for v in good[p.name]] for p in parameters])
     count = raw.shape[1]
     variance = (1 + 1 / count) * raw.var(axis=1, ddof=1) + NARROWEST**2
     names, centre = tuple(p.name for p in parameters), tuple(raw.mean(axis=1).tolist())

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pandas as pd
 
 from seqsci.domains.memory.fits import QUICK
 from seqsci.domains.memory.sequences import to_sequences
 from seqsci.domains.memory.simulator import Answers, RandomIntervals, Schedule, simulate_log
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
-from seqsci.estimation.standard_errors import OuterProduct
 from seqsci.model import Model
 
-KNOWN_LAW = replace(QUICK, covariance=OuterProduct())
-"""Simulated logs follow the model, so outer products of scores are the information; unlike curvatures they are never indefinite."""
 SPREAD = RandomIntervals(0.003, 300.0, fractions=True)
 """From four minutes to ten months: gaps that no scheduler would choose, which hold every part of the equation apart."""
 MIXED = Answers(first=(0.4, 0.1, 0.3, 0.2), recalled=(0.2, 0.6, 0.2))
@@ -26,12 +21,12 @@ def recovery_study(
     reviews: int = 20_000,
     per_card: int = 10,
     seed: int = 0,
-    estimator: MaximumLikelihood = KNOWN_LAW,
+    estimator: MaximumLikelihood = QUICK,
 ) -> pd.DataFrame:
     """Simulate a log from a model, fit the model to it, and say what came back: a row a free parameter.
 
     All reviews after the first are scored here, same-day ones too. Columns: truth, estimate, error (relative), standard_error (relative
-    to the truth), low, high (95 %), and flag: "at bound", "weak" (named in a weak direction of the fit, or without a standard error), or "".
+    to the truth), low, high (95 %), and flag: "at bound"; "weak" (in a weak direction of the fit, or without a standard error); or "".
     """
     frame = simulate_log(model, reviews // per_card, per_card + 1, schedule, seed, MIXED)
     frame["scored"] = (frame["review"] > 0).astype(int)

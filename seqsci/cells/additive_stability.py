@@ -58,7 +58,7 @@ class AdditiveStability(Mechanism):
         Parameter("grade_ratio", Interval(1.0, 350.0), 3.0, "1", r"\rho", "factor of the first stability from one grade to the next"),
         Parameter("gap_root", Interval(0.5, 20.0), 2.0, "1", "k", "the larger, the less a long gap adds"),
         Parameter("decay", Interval(1e-4, 20.0), 0.3, "1", "d", "exponent of forgetting of a card with brittleness + failures = 1"),
-        Parameter("lapse_power", Interval(0.0, 5.0), 0.5, "1", "c", "how much failures speed up forgetting and a lapse takes of the stability"),
+        Parameter("lapse_power", Interval(0.0, 5.0), 0.5, "1", "c", "how much failures speed up forgetting and a lapse takes away"),
         Parameter("own_growth", Interval(1e-6, 1000.0), 1.0, "days", "v", "gap whose effect equals the part of growth that needs no gap"),
         Parameter("brittleness", Interval(1e-3, 50.0), 0.5, "1", r"\delta", "failures that count for a card that never failed"),
     )

@@ -5,10 +5,21 @@ from __future__ import annotations
 import sympy as sp
 
 from seqsci.equations.numba_backend import DATA, DATA_TYPES, Writer, define, indent, mirror
+from seqsci.equations.symbolic import Program
+
+
+def _expected(p: Program, live: tuple[sp.Symbol, ...]) -> dict[tuple[int, int], sp.Expr]:
+    """Expected curvature of the density by states and parameters, from that by its arguments; the lower triangle."""
+    reads = dict(zip(p.read_names, p.reads, strict=True))
+    slopes = {name: [sp.diff(reads[name], s) for s in live] for a, b, _ in p.information for name in (a, b)}
+    pairs = [(i, j) for i in range(len(live)) for j in range(i + 1)]
+    return {(i, j): sp.Add(*[e * slopes[a][i] * slopes[b][j] for a, b, e in p.information]) for i, j in pairs}
 
 
 def information(writer: Writer) -> str:
     r"""``info = sum_t w_t J_t' (-d^2 log p_t) J_t`` in natural parameters (k, k), J_t = d (states before t, parameters) / d parameters.
+
+    Where the observation states its expected curvature (`Observation.information`), that replaces the observed one.
 
     The Hessian of the likelihood without the terms that hold second derivatives of the states: their mean is zero where the density is
     right, and they are what does not exist where an update has kinks. One forward pass with the sensitivities of the score. Source: the
@@ -17,8 +28,8 @@ def information(writer: Writer) -> str:
     """
     p, n, k = writer.p, writer.n, writer.k
     live = (*p.states, *p.parameters)
-    second = {}
-    for i, a in enumerate(live):
+    second = _expected(p, live) if p.information else {}
+    for i, a in enumerate(live if not p.information else ()):
         first = sp.diff(p.log_density, a)
         second.update({(i, j): -sp.diff(first, b) for j, b in enumerate(live[: i + 1])})
     second = {place: value for place, value in second.items() if value != 0}
