@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import sympy as sp
 
 from seqsci.constraints import Constraint
-from seqsci.equations.printing import Block, split_logarithms
+from seqsci.equations.printing import SUMS, Block, mirror, split_logarithms
 from seqsci.equations.symbolic import Program
 
 DATA = "X, observed, weight, reset, Q, S0, given"
@@ -27,20 +27,6 @@ from numba import njit
 
 from seqsci.equations.numba_functions import JACOBIANS, NODES, digamma, loggamma, select, sigmoid, sign, softplus, trigamma
 '''
-
-
-_SUMS = """for a in range({k}):
-    score[a] += w * G[a]
-    if full:
-        for b in range(a + 1):
-            info[a, b] += w * G[a] * G[b]
-    if rows.shape[0] > 0:
-        rows[t, a] = w * G[a]"""
-
-
-def mirror(k: int) -> list[str]:
-    """Lines that copy the lower triangle of ``info`` to the upper one."""
-    return [f"for a in range({k}):", "    for b in range(a):", "        info[b, a] = info[a, b]"]
 
 
 def _jit(signature: str) -> str:
@@ -110,7 +96,7 @@ class Writer:
             terms = [] if main.is_zero[dp[j]] else [main.results[dp[j]]]
             terms += [f"e{i}_ * {self.d(i, j)}" for i in range(n) if not main.is_zero[ds[i]]]
             weigh.append((f"G[{j}]" if self.loops else f"g{j}_") + f" = -({' + '.join(terms) or '0.0'})")
-        weigh += _SUMS.format(k=k).splitlines() if self.loops else self.unrolled_sums()
+        weigh += SUMS.format(k=k).splitlines() if self.loops else self.unrolled_sums()
         step = self.advance(main.results, main.is_zero, 1 + n + k, tangent=True)
         body = [*self.unpack_inputs(), "if reset[t]:", *indent(self.start_lines(start, tangent=True)), "if observed[t]:"]
         body += indent([*main.inside, "w = weight[t]", "if w != 0.0:", *indent(weigh), *step])

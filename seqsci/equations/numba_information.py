@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sympy as sp
 
-from seqsci.equations.numba_backend import DATA, DATA_TYPES, Writer, define, indent, mirror
+from seqsci.equations.numba_backend import DATA, DATA_TYPES, Writer, define, indent
+from seqsci.equations.printing import mirror
 from seqsci.equations.symbolic import Program
 
 

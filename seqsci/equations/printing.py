@@ -186,3 +186,18 @@ class Block:
         lines = [f"{s.name} = 0.0" for s in integrals.values()] + ["for node in range(NODES.shape[0]):", "    node_ = NODES[node]"]
         lines += [f"    {s.name} = {text(e)}" for s, e in shared]
         return lines + [f"    {s.name} += JACOBIANS[node] * ({text(e)})" for s, e in zip(integrals.values(), reduced, strict=True)]
+
+
+SUMS = """for a in range({k}):
+    score[a] += w * G[a]
+    if full:
+        for b in range(a + 1):
+            info[a, b] += w * G[a] * G[b]
+    if rows.shape[0] > 0:
+        rows[t, a] = w * G[a]"""
+"""Lines that add a row's gradient G to the score, the outer products and the rows, by loops."""
+
+
+def mirror(k: int) -> list[str]:
+    """Lines that copy the lower triangle of ``info`` to the upper one."""
+    return [f"for a in range({k}):", "    for b in range(a):", "        info[b, a] = info[a, b]"]
