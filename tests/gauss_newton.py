@@ -39,11 +39,14 @@ def _modules() -> list[Any]:
 def _density_curvature(program: Program) -> tuple[list[tuple[int, int]], Callable[..., list[Array]]]:
     """Second derivatives of the log density by states and parameters, those that are not zero: their places, and one function of all."""
     live = (*program.states, *program.parameters)
-    found = {}
+    outcome, found = program.inputs[program.n_known], {}
+    chance = dict(zip(program.read_names, program.reads, strict=True)).get("probability") if program.information else None
     for i, a in enumerate(live):
         first = sp.diff(program.log_density, a)
         for j, b in enumerate(live[: i + 1]):
             second = sp.diff(first, b)
+            if chance is not None:  # the mean over the two outcomes, where the observation states an expected curvature
+                second = chance * second.xreplace({outcome: sp.Integer(1)}) + (1 - chance) * second.xreplace({outcome: sp.Integer(0)})
             if second != 0:
                 found[i, j] = second
     function = sp.lambdify([*live, *program.inputs], list(found.values()), modules=_modules(), cse=True)

@@ -12,12 +12,16 @@ from seqsci.bank_predictor import BankPredictor
 from seqsci.cells.volatility import Variance, Volatility
 from seqsci.constraints import Positive
 from seqsci.domains.finance.baselines import BASELINES
+from seqsci.domains.memory import models as memory
+from seqsci.domains.memory.sequences import to_sequences as review_sequences
+from seqsci.domains.memory.simulator import RandomIntervals, Relearning, simulate_log
 from seqsci.estimation.bank import Bank
 from seqsci.gates.base import Gate
 from seqsci.gates.constant import ConstantGate
 from seqsci.gates.driven import DrivenGate
 from seqsci.gates.elapsed import ElapsedGate
 from seqsci.gates.knockout import Closed, Frozen, Open
+from seqsci.gates.power import PowerGate
 from seqsci.gates.shock import ShockGate
 from seqsci.linear_gaussian import LinearGaussian, StateSpace
 from seqsci.model import Model
@@ -92,9 +96,24 @@ def driven() -> tuple[Model, Sequences]:
     return DRIVEN, plain.with_known({"gate_drive": np.random.default_rng(8).normal(0, 1, 60)})
 
 
+INSIDE_FSRS7 = {"transition_rate": 4.0, "transition_share": 0.8, "slow_base": 0.6}
+"""Parameters of FSRS whose published value lies on a bound, moved inside."""
+
+
+def reviews(model: Model, exact: bool = False) -> tuple[Model, Sequences]:
+    """Twelve cards seen seven times, some on the same day."""
+    frame = simulate_log(memory.sbd(), 12, 8, Relearning(RandomIntervals(), 0.7), seed=7)
+    return model, review_sequences(frame, exact)
+
+
+def gaps(rows: int) -> dict[str, np.ndarray]:
+    """Gaps between an hour and eight years, log-uniform."""
+    return {"elapsed_days": np.exp(np.random.default_rng(8).uniform(-3, 8, rows))}
+
+
 LOCATION_SCALE = {"location": 0.3, "scale": 1.7}
 
-ALL_GATES: tuple[Gate, ...] = (ConstantGate(), ElapsedGate(), ShockGate(), DrivenGate(), Open(), Closed(), Frozen(0.25))
+ALL_GATES: tuple[Gate, ...] = (ConstantGate(), ElapsedGate(), ShockGate(), PowerGate(), DrivenGate(), Open(), Closed(), Frozen(0.25))
 
 ALL_CELLS = (
     CellCase("volatility", lambda: (VOLATILITY, returns(80, (3, 50), units=2))),
@@ -104,6 +123,10 @@ ALL_CELLS = (
     CellCase("linear_gaussian", level),
     CellCase("leaky_bank", lambda: hard_case("leaky_bank")),
     CellCase("driven_cell", lambda: hard_case("driven_cell")),
+    CellCase("forgetting_power", lambda: reviews(memory.power())),
+    CellCase("sbd", lambda: reviews(memory.sbd())),
+    CellCase("fsrs6", lambda: reviews(memory.fsrs6().start_at(reversion=0.1))),
+    CellCase("fsrs7", lambda: reviews(memory.fsrs7().start_at(**INSIDE_FSRS7), exact=True)),
 )
 
 ALL_OBSERVATIONS = (
@@ -137,6 +160,18 @@ ALL_RECOVERED = (
     RecoveryCase("volatility", VOLATILITY, 4000),
     RecoveryCase("volatility_shock_variance", SHOCK_VARIANCE, 6000),
     RecoveryCase("volatility_driven", DRIVEN, 3000, lambda: {"gate_drive": np.random.default_rng(8).normal(0, 1, 3000)}),
+    RecoveryCase(
+        "forgetting",
+        memory.exponential().fix(learned_at_first=0.9),
+        4000,
+        lambda: {"elapsed_days": np.random.default_rng(8).gamma(0.7, 20.0, 4000)},
+    ),
+    RecoveryCase(
+        "forgetting_power",
+        memory.power().fix(learned_at_first=0.9),
+        6000,
+        lambda: {"elapsed_days": np.exp(np.random.default_rng(8).uniform(-3, 8, 6000))},
+    ),
 )
 """Every shipped cell with every gate of its own: what is simulated is found again."""
 

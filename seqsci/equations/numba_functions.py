@@ -8,7 +8,7 @@ import numba
 
 from seqsci.equations.quadrature import JACOBIANS, NODES
 
-__all__ = ["JACOBIANS", "NODES", "digamma", "loggamma", "sigmoid", "sign", "softplus", "trigamma"]
+__all__ = ["JACOBIANS", "NODES", "digamma", "loggamma", "select", "sigmoid", "sign", "softplus", "trigamma"]
 
 _jit = numba.njit("float64(float64)", cache=True, nogil=True, error_model="numpy")
 
@@ -26,6 +26,12 @@ def sigmoid(x: float) -> float:
 def softplus(x: float) -> float:
     """``log(1 + e^x)`` without overflow."""
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+
+
+@numba.njit("float64(boolean, float64, float64)", cache=True, nogil=True, error_model="numpy")
+def select(condition: bool, a: float, b: float) -> float:
+    """``a if condition else b`` of two numbers that are there already: a hundred branches in one function take minutes to compile."""
+    return a if condition else b
 
 
 @_jit

@@ -27,11 +27,11 @@ _CALLS = {
 
 
 class ScalarPrinter(PythonCodePrinter):  # type: ignore[misc]
-    """Prints an expression in names that the generated module reserves."""
+    """Prints an expression in names that the generated module reserves; ``branches``: `Where` is an inline branch, not a call."""
 
-    def __init__(self, names: Mapping[sp.Symbol, str]) -> None:
+    def __init__(self, names: Mapping[sp.Symbol, str], branches: bool = True) -> None:
         super().__init__({"fully_qualified_modules": True, "allow_unknown_functions": True, "precision": 17})
-        self._names = names
+        self._names, self._branches = names, branches
 
     def _print_Symbol(self, symbol: sp.Symbol) -> str:
         return self._names.get(symbol, symbol.name)
@@ -40,7 +40,7 @@ class ScalarPrinter(PythonCodePrinter):  # type: ignore[misc]
         name = function.func.__name__
         if name == "Where":
             condition, a, b = (self._print(x) for x in function.args)
-            return f"({a} if {condition} else {b})"
+            return f"({a} if {condition} else {b})" if self._branches else f"select({condition}, {a}, {b})"
         return f"{_CALLS[name]}({', '.join(self._print(a) for a in function.args)})"
 
     def _print_Reciprocal(self, node: sp.Expr) -> str:
@@ -133,7 +133,14 @@ def _hoist(
 class Block:
     """Lines that compute a group of expressions: ``before`` the time loop, ``inside`` it, and the text of each ``result``."""
 
-    def __init__(self, expressions: Sequence[sp.Expr], names: Mapping[sp.Symbol, str], constants: Sequence[sp.Symbol], prefix: str) -> None:
+    def __init__(
+        self,
+        expressions: Sequence[sp.Expr],
+        names: Mapping[sp.Symbol, str],
+        constants: Sequence[sp.Symbol],
+        prefix: str,
+        branches: bool = True,
+    ) -> None:
         integrals = {
             q: sp.Symbol(f"{prefix}u{i}_", real=True)
             for i, q in enumerate(sorted({q for e in expressions for q in sp.sympify(e).atoms(Quadrature)}, key=str))
@@ -161,7 +168,7 @@ class Block:
         early = (sp.Symbol(f"{prefix}e{next(counter)}_", real=True) for _ in itertools.count())
         outer, outer_values = sp.cse(values, symbols=early, order="none") if values else ([], [])
         renamed = {h: f"{prefix}{h.name}" for h in heads}
-        text = ScalarPrinter({**names, **renamed}).doprint
+        text = ScalarPrinter({**names, **renamed}, branches).doprint
         self.before = self._loop(integrals, names, prefix)
         self.before += [f"{s.name} = {text(e)}" for s, e in outer]
         self.before += [f"{renamed[h]} = {text(e)}" for h, e in zip(heads, outer_values, strict=True)]
@@ -179,3 +186,18 @@ class Block:
         lines = [f"{s.name} = 0.0" for s in integrals.values()] + ["for node in range(NODES.shape[0]):", "    node_ = NODES[node]"]
         lines += [f"    {s.name} = {text(e)}" for s, e in shared]
         return lines + [f"    {s.name} += JACOBIANS[node] * ({text(e)})" for s, e in zip(integrals.values(), reduced, strict=True)]
+
+
+SUMS = """for a in range({k}):
+    score[a] += w * G[a]
+    if full:
+        for b in range(a + 1):
+            info[a, b] += w * G[a] * G[b]
+    if rows.shape[0] > 0:
+        rows[t, a] = w * G[a]"""
+"""Lines that add a row's gradient G to the score, the outer products and the rows, by loops."""
+
+
+def mirror(k: int) -> list[str]:
+    """Lines that copy the lower triangle of ``info`` to the upper one."""
+    return [f"for a in range({k}):", "    for b in range(a):", "        info[b, a] = info[a, b]"]

@@ -24,7 +24,8 @@ def symbols(names: Sequence[str]) -> dict[str, sp.Symbol]:
 class Program:
     """Everything that back ends need, as expressions in symbols named after the declarations.
 
-    ``parameters`` are those that stay symbols; ``folded`` ones were replaced by an exact number before differentiation.
+    ``parameters`` are those that stay symbols; ``folded`` ones were replaced by an exact number before differentiation. ``information``:
+    pairs of reads with the observation's expected curvature, where it states one.
     """
 
     states: tuple[sp.Symbol, ...]
@@ -43,6 +44,7 @@ class Program:
     outcome: sp.Expr
     label: str
     interior: tuple[tuple[str, float], ...]
+    information: tuple[tuple[str, str, sp.Expr], ...] = ()
 
     @functools.cached_property
     def affine(self) -> bool:
@@ -104,6 +106,8 @@ def trace(mechanism: Mechanism, observation: Observation, folded: tuple[tuple[st
     noise = sp.Symbol("noise_", real=True)
     reads = {k: sp.sympify(v) for k, v in equations.read(parameters, states, known).items()}
     step = equations.update(parameters, states, known, outcome, reads)
+    given = equations.given(parameters, reads)
+    curved = {pair: e for pair, e in observation.information(given).items() if set(pair) <= set(reads)}
     unobserved = equations.unobserved(parameters, states, known, reads) if gaps and mechanism.unobserved is not None else None
     return Program(
         states=tuple(states.values()),
@@ -119,9 +123,10 @@ def trace(mechanism: Mechanism, observation: Observation, folded: tuple[tuple[st
         gates=tuple((sp.sympify(g.forget), sp.sympify(g.write), sp.sympify(g.candidate)) for g in step.gates if g is not None),
         log_density=sp.sympify(equations.log_density(parameters, reads, outcome)),
         noise=noise,
-        outcome=sp.sympify(observation.outcome(noise, equations.given(parameters, reads))),
+        outcome=sp.sympify(observation.outcome(noise, given)),
         label=f"{type(mechanism).__name__} + {type(observation).__name__}",
         interior=_interior(equations.parameters),
+        information=tuple((a, b, sp.sympify(e)) for (a, b), e in curved.items()),
     )
 
 

@@ -14,20 +14,37 @@ from seqsci.kernel import Packed
 
 Array = np.ndarray
 HELD_OUT = 0.3
-"""Share of the scored rows of each unit, its last ones, that validate a fit against its prior."""
+"""Share of the scored rows, the last ones, that validate a fit against its prior."""
 
 EQUAL = 1e-3
 """Nats on the rows held out below which a fit and its prior count as equal; the fit is then taken."""
 
 
-def held_out(data: Packed) -> tuple[Array, Array]:
-    """Weights (rows,) for the training rows and for those held out: the last `HELD_OUT` of each unit's scored rows, at least one."""
+SEVERAL = 10
+"""Units of one fit from which whole units are held out: the last rows of every short unit (a card) are not like its first ones, so a fit
+to the first ones extrapolates. On 3,900 reviews of 600 cards such a rule kept a prior that forecast later reviews far worse."""
+
+
+def held_out(data: Packed, offsets: Array | None = None) -> tuple[Array, Array]:
+    """Weights (rows,) for the training rows and for those held out.
+
+    A fit of fewer than `SEVERAL` units holds out the last `HELD_OUT` of each unit's scored rows, at least one; a fit of more the last
+    units, until they have that share of its scored rows. ``offsets`` are the rows at which fits begin; by default there is one fit.
+    """
     scored = data.observed.astype(bool) & (data.weight != 0)
+    starts = np.flatnonzero(data.reset)
     last = np.zeros(len(scored), bool)
-    for a, b in itertools.pairwise([*np.flatnonzero(data.reset), len(scored)]):
-        places = a + np.flatnonzero(scored[a:b])
-        if len(places) > 1:
-            last[places[-max(1, round(HELD_OUT * len(places))) :]] = True
+    for first, stop in itertools.pairwise([0, len(scored)] if offsets is None else offsets.tolist()):
+        units = starts[np.searchsorted(starts, first) : np.searchsorted(starts, stop)]
+        if len(units) >= SEVERAL:
+            left = np.cumsum(scored[first:stop][::-1])[::-1][units - first]  # scored rows from the start of each unit on
+            enough = units[1:][left[1:] >= HELD_OUT * left[0]]
+            last[enough[-1] if len(enough) else units[1] : stop] = True
+            continue
+        for a, b in itertools.pairwise([*units, stop]):
+            places = a + np.flatnonzero(scored[a:b])
+            if len(places) > 1:
+                last[places[-max(1, round(HELD_OUT * len(places))) :]] = True
     return np.where(last, 0.0, data.weight), np.where(last, data.weight, 0.0)
 
 

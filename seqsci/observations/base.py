@@ -33,6 +33,13 @@ class Observation(ABC):
     def log_density(self, y: Expression, given: Mapping[str, Expression]) -> Expression:
         """Log density (or log mass) of y."""
 
+    def information(self, given: Mapping[str, Expression]) -> dict[tuple[str, str], Expression]:
+        """Expected curvature of minus the log density by pairs of arguments, an equation; without it the observed curvature is used.
+
+        It is never negative, so the Gauss-Newton information of a kinked model is not either, however weakly a parameter is held.
+        """
+        return {}
+
     @abstractmethod
     def outcome(self, noise: Expression, given: Mapping[str, Expression]) -> Expression:
         """The outcome made from one draw of `noise`; an equation, so that the simulator is generated from it."""

@@ -31,6 +31,10 @@ class Bernoulli(Observation):
         p = given["probability"]
         return where(y > 0.5, log(p), log1p(-p))
 
+    def information(self, given: Mapping[str, Expression]) -> dict[tuple[str, str], Expression]:
+        p = given["probability"]
+        return {("probability", "probability"): 1 / (p * (1 - p))}
+
     def outcome(self, noise: Expression, given: Mapping[str, Expression]) -> Expression:
         return where(noise < given["probability"], 1.0, 0.0)
 

@@ -105,16 +105,25 @@ class Solved:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Stretches of rows packed end to end, each a fit of its own; ``offsets``, ``places``: where fits begin among rows and sequences."""
+    """Stretches of rows packed end to end, each a fit of its own; ``offsets``, ``places``: where fits begin among rows and sequences.
+
+    ``column`` is that of the first outcome; ``count``, ``spread``: observed values of each fit and their log standard deviation.
+    """
 
     data: Packed
     offsets: Array
     places: Array
     count: Array
     spread: Array
+    column: int
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    @property
+    def scored(self) -> Array:
+        """Number of observed values of each fit whose weight is not zero."""
+        return np.add.reduceat(((self.data.observed == 1) & (self.data.weight > 0)).astype(float), self.offsets[:-1])
 
     @classmethod
     def of(cls, model: Model, units: Units, cuts: Sequence[slice], factor: float) -> Batch:
@@ -126,7 +135,9 @@ class Batch:
         reset = _joined(units.reset, cuts).copy()
         reset[offsets[:-1]] = True
         known = {n: _joined(v, cuts) for n, v in units.known.items()}
-        X = np.ascontiguousarray(np.column_stack([*known.values(), y])) if known else y.reshape(-1, 1)
+        more = [_joined(v, cuts) for v in units.more.values()]
+        X = np.ascontiguousarray(np.column_stack([*known.values(), y, *more])) if known or more else y.reshape(-1, 1)
+        weight = _ones(len(y)) if units.weight is None else _joined(units.weight, cuts)
         firsts = np.flatnonzero(reset)
         places = np.searchsorted(firsts, offsets).astype(np.int64)
         observed = ~np.isnan(y)
@@ -138,12 +149,12 @@ class Batch:
                 presample = mechanism.presample({outcome: y[a:b][seen]}, {n: v[a:b][seen] for n, v in known.items()})
                 Q[q] = [presample[p.name] for p in mechanism.presamples]
         S0 = np.zeros((len(firsts), len(mechanism.states)))
-        data = Packed(X, observed.view(np.uint8), _ones(len(y)), reset.view(np.uint8), Q, S0, 0)
-        return cls(data, offsets, places, *_sizes(y, observed, offsets))
+        data = Packed(X, observed.view(np.uint8), weight, reset.view(np.uint8), Q, S0, 0)
+        return cls(data, offsets, places, *_sizes(y, observed, offsets), len(known))
 
     def outcomes(self) -> list[Array]:
         """Observed outcomes of each fit."""
-        y, seen = np.ascontiguousarray(self.data.X[:, -1]), self.data.observed.view(bool)
+        y, seen = np.ascontiguousarray(self.data.X[:, self.column]), self.data.observed.view(bool)
         pairs = list(itertools.pairwise(self.offsets.tolist()))
         return [y[a:b] for a, b in pairs] if seen.all() else [y[a:b][seen[a:b]] for a, b in pairs]
 
@@ -172,9 +183,9 @@ class Batch:
 
     def joined(self) -> Batch:
         """All stretches as the sequences of a single fit."""
-        y, seen = self.data.X[:, -1], self.data.observed.astype(bool)
+        y, seen = self.data.X[:, self.column], self.data.observed.astype(bool)
         ends = np.array([0, len(self.data.X)]), np.array([0, len(self.data.Q)])
-        return Batch(self.data, *ends, *_sizes(y, seen, ends[0]))
+        return Batch(self.data, *ends, *_sizes(y, seen, ends[0]), self.column)
 
     def evaluate(self, task: Task, raw: Array, gaps: bool) -> tuple[Array, Array, Array]:
         """At raw points (u, n), without the prior: negative log-likelihood (u,), natural values (u, n), its gradient by raw (u, n)."""

@@ -157,10 +157,11 @@ class Job:
         task = self.task
         unscale = np.array([self.factor**-p.dimension for p in task.model.kernel_parameters])
         values, errors = solved.natural * unscale, deviations * (solved.slope * unscale)[:, task.free]
-        likelihood = -(solved.nll - self.penalties(solved.raw)) + batch.count * np.log(self.factor)
+        scored = batch.scored
+        likelihood = -(solved.nll - self.penalties(solved.raw)) + scored * np.log(self.factor)
         rows = []
         for j, (i, good) in enumerate(zip(positions, solved.good.tolist(), strict=True)):
-            row: dict[str, Any] = {"rows": int(batch.count[j]), "evaluations": int(solved.evaluations[j]), "seconds": seconds}
+            row: dict[str, Any] = {"rows": int(scored[j]), "evaluations": int(solved.evaluations[j]), "seconds": seconds}
             if not good:
                 row |= failure("the density collapses onto repeated values" if solved.collapsed[j] else "did not converge")
             else:
@@ -208,7 +209,7 @@ class Job:
 
     def _kept(self, batch: Batch, points: Array, gaps: bool) -> list[str]:
         """Why the prior is kept, by unit, or nothing: the rule of `seqsci.estimation.prior_rule`."""
-        train, test = held_out(batch.data)
+        train, test = held_out(batch.data, batch.offsets)
         trial, check = batch.weighing(train), batch.weighing(test)
         fitted = trial.solve(self.task, points, gaps, errors=False)
         plain, _ = self._at_prior(trial, points[:, 0], gaps)

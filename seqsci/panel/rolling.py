@@ -170,7 +170,8 @@ class _Run:
         observed = ~np.isnan(y)
         reset = units.reset[train.start : stop].astype(np.uint8)
         reset[0] = 1
-        X = np.ascontiguousarray(np.column_stack([*(v[train.start : stop] for v in units.known.values()), y]))
+        known = (v[train.start : stop] for v in units.known.values())
+        X = np.ascontiguousarray(np.column_stack([*known, y, *(v[train.start : stop] for v in units.more.values())]))
         q = slice(int(batch.places[j]), int(batch.places[j]) + 1)
         data = Packed(X, observed.astype(np.uint8), np.ones(len(y)), reset, batch.data.Q[q], batch.data.S0[q], 0)
         found = job.task.model.kernel(not observed.all()).states(np.ascontiguousarray(values), data).reads

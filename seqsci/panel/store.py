@@ -40,7 +40,8 @@ class Store:
     def _key(self, units: Units, position: int) -> str:
         digest = hashlib.blake2b(self.signature.encode(), digest_size=16)
         cut = units.rows(position)
-        for values in (units.outcome[cut], units.reset[cut], *(v[cut] for v in units.known.values())):
+        weight = () if units.weight is None else (units.weight,)
+        for values in (v[cut] for v in (units.outcome, units.reset, *units.known.values(), *units.more.values(), *weight)):
             digest.update(np.ascontiguousarray(values).tobytes())
         digest.update(repr(units.ids[position]).encode())
         return digest.hexdigest()

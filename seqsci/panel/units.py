@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +25,8 @@ class Units:
         reasons: by position, why a fit cannot be made.
         index: (rows,) dates, or None.
         measure: unit of the outcome.
+        more: (rows,) further outcomes by name, as the mechanism declares them; a row that lacks one is a missing step.
+        weight: (rows,) factor of a row's log density, 0 moves the state and is not scored; None = all 1.
     """
 
     ids: list[Any]
@@ -35,13 +37,16 @@ class Units:
     reasons: dict[int, str]
     index: Array | None
     measure: str | None
+    more: dict[str, Array] = field(default_factory=dict)
+    weight: Array | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def count(self, position: int) -> int:
-        """Number of observed values of one fit."""
-        return int((~np.isnan(self.outcome[self.rows(position)])).sum())
+        """Number of observed and scored values of one fit."""
+        seen = ~np.isnan(self.outcome[self.rows(position)])
+        return int((seen if self.weight is None else seen & (self.weight[self.rows(position)] > 0)).sum())
 
     def rows(self, position: int) -> slice:
         """The rows of one fit."""
@@ -49,7 +54,7 @@ class Units:
 
 
 class Raw(NamedTuple):
-    """Rows in order: names of the fits, code of the fit and of the sequence within it, outcome, known columns, dates."""
+    """Rows in order: names of the fits, codes of the fit and of the sequence within it, outcomes, known columns, dates, weights."""
 
     ids: list[Any]
     codes: Array
@@ -58,6 +63,14 @@ class Raw(NamedTuple):
     known: dict[str, Array]
     dates: Array | None
     reasons: dict[int, str]
+    more: dict[str, Array]
+    weight: Array | None
+
+    def at(self, rows: Array) -> Raw:
+        """Some of the rows, or the rows in another order."""
+        known, more = ({n: v[rows] for n, v in columns.items()} for columns in (self.known, self.more))
+        dates, weight = (None if v is None else v[rows] for v in (self.dates, self.weight))
+        return Raw(self.ids, self.codes[rows], self.inner[rows], self.outcome[rows], known, dates, self.reasons, more, weight)
 
 
 def to_units(
@@ -65,6 +78,7 @@ def to_units(
 ) -> Units:
     """Return a frame as units: long (``by``, ds, y or the outcome's name, known columns) or wide (dates x names; no column ``by``).
 
+    A long frame holds the mechanism's further outcomes too, and may hold ``weight``, a factor of each row's log density.
     ``within`` names the column of the sequences that share one fit (the cards of a user). Leading and trailing NaN of a series are no
     steps, unless ``keep_ends``; those in between are missing steps. Raises `DataError` for what concerns the whole frame: a missing column,
     an unstated unit.
@@ -79,7 +93,8 @@ def to_units(
         raise DataError(
             explain(f"the unit of {outcome.name} is not stated", f"unit = {measure!r}", allowed, f"pass unit={outcome.units[0]!r}")
         )
-    wanted = {by, within, "ds", "y", outcome.name, *(k.name for k in model.mechanism.known)}
+    mechanism = model.mechanism
+    wanted = {by, within, "ds", "y", "weight", *(r.name for r in (*mechanism.known, *mechanism.outcomes))}
     if twice := [c for c in table.columns[table.columns.duplicated()] if c in wanted]:
         raise DataError(explain("a column occurs twice", ", ".join(map(repr, twice)), "one column a name", "rename or drop one"))
     if within is not None and by not in table.columns:
@@ -90,8 +105,8 @@ def to_units(
 
 def _from_wide(model: Model, table: pd.DataFrame, by: str) -> Raw:
     """Columns of numbers, one a series; names that occur twice stay apart."""
-    if model.mechanism.known:
-        needed = ", ".join(k.name for k in model.mechanism.known)
+    if others := [*(k.name for k in model.mechanism.known), *(o.name for o in model.mechanism.outcomes[1:])]:
+        needed = ", ".join(others)
         raise DataError(explain("a wide frame has no known columns", "dates x names", f"a long frame with {needed}", f"pass {by}, ds, y"))
     dates = next((c for c in ("ds", "date", "Date") if c in table.columns), None)
     index = dates_of(table[dates]) if dates else None if isinstance(table.index, pd.RangeIndex) else dates_of(table.index)
@@ -100,7 +115,7 @@ def _from_wide(model: Model, table: pd.DataFrame, by: str) -> Raw:
     numeric = [i for i, (c, kind) in enumerate(zip(names, kinds, strict=True)) if c != dates and number[kind]]
     others = [str(c) for c, kind in zip(names, kinds, strict=True) if c != dates and not number[kind]]
     if not len(table.columns) and not len(table):
-        return Raw([], np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), {}, None, {})
+        return Raw([], np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), {}, None, {}, {}, None)
     if others or not numeric:
         hint = did_you_mean(by, map(str, table.columns))
         raise DataError(
@@ -109,14 +124,14 @@ def _from_wide(model: Model, table: pd.DataFrame, by: str) -> Raw:
     ids = [names[i] for i in numeric]
     values = np.ascontiguousarray(table.iloc[:, numeric].to_numpy(float).T).reshape(-1)
     codes = np.repeat(np.arange(len(ids)), len(table))
-    return Raw(ids, codes, np.zeros_like(codes), values, {}, None if index is None else np.tile(index, len(ids)), {})
+    return Raw(ids, codes, np.zeros_like(codes), values, {}, None if index is None else np.tile(index, len(ids)), {}, {}, None)
 
 
 def _from_long(model: Model, long: pd.DataFrame, by: str, within: str | None) -> Raw:
     """Rows in the order of fits, then of the sequences within them, then as they came."""
-    outcome = model.mechanism.outcomes[0].name
+    outcome, *further = (o.name for o in model.mechanism.outcomes)
     source = outcome if outcome in long.columns else "y"
-    needed = [source, *(k.name for k in model.mechanism.known), *([within] if within else [])]
+    needed = [source, *further, *(k.name for k in model.mechanism.known), *([within] if within else [])]
     if lost := [n for n in needed if n not in long.columns]:
         have = ", ".join(map(str, long.columns))
         raise DataError(explain(f"missing column {', '.join(map(repr, lost))}", have, ", ".join(needed), "rename or add it"))
@@ -124,29 +139,36 @@ def _from_long(model: Model, long: pd.DataFrame, by: str, within: str | None) ->
     inner = np.zeros(len(long), np.int64) if within is None else pd.factorize(long[within], use_na_sentinel=False)[0]
     reasons: dict[int, str] = {}
     y = _numbers(long[source], source, codes, reasons)
+    more = {n: _numbers(long[n], n, codes, reasons) for n in further}
+    for values in more.values():
+        y = np.where(np.isnan(values), np.nan, y)
     known = {k.name: _numbers(long[k.name], k.name, codes, reasons) for k in model.mechanism.known}
+    weight = None if "weight" in known or "weight" not in long.columns else _weight(long["weight"], codes, reasons)
     index = dates_of(long["ds"]) if "ds" in long.columns else None
-    if within is not None or (codes[1:] < codes[:-1]).any():
-        order = np.lexsort((np.arange(len(long)), inner, codes))
-        codes, inner, y = codes[order], inner[order], y[order]
-        known = {n: v[order] for n, v in known.items()}
-        index = None if index is None else index[order]
-    return Raw(list(found), codes, inner, y, known, index, reasons)
+    raw = Raw(list(found), codes, inner, y, known, index, reasons, more, weight)
+    return raw.at(np.lexsort((inner, codes))) if within is not None or (codes[1:] < codes[:-1]).any() else raw
+
+
+def _weight(column: Any, codes: Array, reasons: dict[int, str]) -> Array:
+    """Weights; a fit with one that is no number of at least 0 gets a reason."""
+    found = _numbers(column, "weight", codes, reasons)
+    for at in np.flatnonzero(~(np.isfinite(found) & (found >= 0))):
+        reasons.setdefault(int(codes[at]), f"weight is {found[at]:g}, not a number of at least 0")
+    return found
 
 
 def _packed(raw: Raw, measure: str | None, keep_ends: bool) -> Units:
-    ids, codes, inner, y, known, index, reasons = raw
-    reasons = _disordered(codes, _starts(codes, inner), index) | reasons
-    kept = np.ones(len(y), bool) if keep_ends else _without_ends(y, _starts(codes, inner))
+    reasons = _disordered(raw.codes, _starts(raw.codes, raw.inner), raw.dates) | raw.reasons
+    kept = np.ones(len(raw.outcome), bool) if keep_ends else _without_ends(raw.outcome, _starts(raw.codes, raw.inner))
     if not kept.all():
-        codes, inner, y = codes[kept], inner[kept], y[kept]
-        known = {n: v[kept] for n, v in known.items()}
-        index = None if index is None else index[kept]
+        raw = raw.at(kept)
+    ids, codes = raw.ids, raw.codes
     offsets = np.searchsorted(codes, np.arange(len(ids) + 1)).astype(np.int64)
     if (twice := pd.Index(ids).duplicated(keep=False)).any():
         reasons |= {int(i): f"duplicate id {ids[i]!r}" for i in np.flatnonzero(twice)}
-    y, known = _own(y), {n: _own(v) for n, v in known.items()}
-    return Units(ids, y, known, _starts(codes, inner), offsets, reasons, index, measure)
+    known, more = ({n: _own(v) for n, v in columns.items()} for columns in (raw.known, raw.more))
+    weight = None if raw.weight is None else _own(raw.weight)
+    return Units(ids, _own(raw.outcome), known, _starts(codes, raw.inner), offsets, reasons, raw.dates, measure, more, weight)
 
 
 def _own(values: Array) -> Array:

@@ -95,9 +95,9 @@ def update_panel(panel: Panel, today: Any, threads: int | None = None, unit: str
     for j, name in enumerate(new.ids):
         i, cut = place[name], new.rows(j)
         if i in fitted and cut.stop > cut.start:
-            known = {n: v[cut] for n, v in new.known.items()}
+            known, more = ([v[cut] for v in columns.values()] for columns in (new.known, new.more))
             y = new.outcome[cut] * factor
-            passes.append((i, y, _moved(working, values[i], states[i], y, known)))
+            passes.append((i, y, _moved(working, values[i], states[i], [*known, y, *more], y)))
             states[i] = passes[-1][2].last[-1]
     _same_size(working, passes, values)
     moved = None if old is None else np.array([dates.get(i, d) for i, d in enumerate(old)], dtype=object)
@@ -146,10 +146,10 @@ def forecast_panel(panel: Panel, level: float = 0.95, future: Any = None, thread
     known = _future(panel, future, fitted)
     names = working.kernel().program.read_names
     reads = np.full((len(panel.table), len(names)), np.nan)
-    states = np.asarray(panel.states)
+    states, unseen = np.asarray(panel.states), [np.array([np.nan])] * len(working.mechanism.outcomes)
     for i in fitted:
         row = {n: v[i : i + 1] for n, v in known.items()}
-        reads[i] = _moved(working, values[i], states[i], np.array([np.nan]), row).reads[0]
+        reads[i] = _moved(working, values[i], states[i], [*row.values(), *unseen], unseen[0]).reads[0]
     given: dict[str, Array | float] = {n: reads[fitted, m] for m, n in enumerate(names)}
     columns = [p.name for p in working.kernel_parameters]
     for name, fixed in working.shape_values.items():
@@ -191,9 +191,9 @@ def _future(panel: Panel, future: Any, fitted: list[int]) -> dict[str, Array]:
     return found
 
 
-def _moved(model: Model, values: Array, state: Array, y: Array, known: dict[str, Array]) -> Any:
-    """A pass over new rows from a state."""
-    X = np.ascontiguousarray(np.column_stack([*known.values(), y]))
+def _moved(model: Model, values: Array, state: Array, columns: list[Array], y: Array) -> Any:
+    """A pass over new rows, their known columns and outcomes, from a state."""
+    X = np.ascontiguousarray(np.column_stack(columns))
     observed = (~np.isnan(y)).astype(np.uint8)
     reset = np.zeros(len(y), np.uint8)
     reset[0] = 1
