@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from seqsci.domains.memory.baselines import BASELINES, online, schedulable
 from seqsci.domains.memory.constant import ConstantRecall
 from seqsci.domains.memory.fsrs_default import DefaultFsrs6
 from seqsci.domains.memory.half_life import HalfLife
@@ -239,3 +244,18 @@ def test_three_tenths_of_the_scored_reviews_are_held_out_the_last_in_time() -> N
 def test_nothing_to_hold_out_keeps_the_default() -> None:
     frame = frame_of([[(0.2, 3), (1.2, 3)]])
     assert "too few" in rule(Canned(0.5), Canned(0.6), frame).kept
+
+
+def test_the_named_baselines_have_distinct_names_and_say_who_is_online() -> None:
+    names = [p.name for p in BASELINES]
+    assert len(set(names)) == len(names) and "FSRS-6, fsrs-optimizer, or default" in names
+    assert not any(p.online for p in schedulable()) and all(p.online for p in online())
+    exact = {type(p): p for p in schedulable(exact=True) if hasattr(p, "exact")}
+    assert len(exact) >= 4 and all(p.exact for p in exact.values())
+    assert exact[HalfLife].fit(HISTORY).predict(HISTORY)[3] != HalfLife().fit(HISTORY).predict(HISTORY)[3]
+
+
+def test_naming_the_baselines_loads_no_network_library() -> None:
+    code = "import sys, seqsci.domains.memory.baselines; assert not {'torch', 'pytorch_lightning', 'scipy'} & set(sys.modules), 'heavy'"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    assert done.returncode == 0, done.stderr
