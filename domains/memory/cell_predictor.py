@@ -42,7 +42,7 @@ class AsPublished(Learning):
 class OwnReviews(Learning):
     """Maximum likelihood on the user's rows alone."""
 
-    label = "own reviews"
+    label = "fitted"
     fitted = True
 
     def given_others(self, model: Model, others: pd.DataFrame) -> Model:

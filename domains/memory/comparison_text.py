@@ -18,10 +18,10 @@ def heading(comparison: RecallComparison) -> list[str]:
     test = comparison.backtest
     users = test.predictions.groupby("user", sort=False).size()
     largest = users.max() / users.sum()
+    whose = "one user" if len(users) == 1 else f"{len(users)} users (the largest has {largest:.0%} of the rows)"
     days = "fractional days" if test.exact else "whole days"
     return [
-        f"Held-out comparison of recall ({test.label} data): {len(test.predictions):,} reviews of {len(users)} users, {days}; "
-        f"the largest user has {largest:.0%} of the rows",
+        f"Held-out comparison of recall ({test.label} data): {len(test.predictions):,} reviews of {whose}, {days}",
         f"{test.split.folds} folds in order of time, expanding training window, refitted per fold, the same rows for all; "
         f"rows chosen by {type(test.outliers).__name__}; {comparison.tried} models were tried on these rows",
         *([comparison.note] if comparison.note else []),
@@ -34,13 +34,20 @@ def _number(value: float | None) -> str:
     return "-" if value is None or math.isnan(value) else f"{value:.4f}"
 
 
+def _several(comparison: RecallComparison) -> bool:
+    return len(comparison.backtest.users) > 1
+
+
 def _scores(comparison: RecallComparison) -> str:
     kinds = {"log_loss": "log loss", "rmse_bins": "RMSE(bins)", "auc": "AUC"}
-    head = ["model", "online", "parameters", *(f"w {k}" for k in kinds.values()), *(f"m {k}" for k in kinds.values())]
+    several = _several(comparison)
+    head = ["model", "online", "parameters", *(f"w {k}" if several else k for k in kinds.values())]
+    head += [f"m {k}" for k in kinds.values()] if several else []
     head += ["ECE", "slope", "intercept", "seconds"]
     rows = []
     for s in comparison.scores:
-        values = [*(_number(s.weighted.get(k)) for k in kinds), *(_number(s.mean.get(k)) for k in kinds), _number(s.calibration_error)]
+        values = [_number(s.weighted.get(k)) for k in kinds] + ([_number(s.mean.get(k)) for k in kinds] if several else [])
+        values.append(_number(s.calibration_error))
         line = ["-", "-"] if s.line is None else [_interval(s.line.slope, 2), _interval(s.line.in_the_large, 2)]
         rows.append([s.model, "online" if s.online else "", str(s.parameters), *values, *line, f"{s.seconds:.1f}"])
     return _table(head, rows)
@@ -60,6 +67,9 @@ def _pair(claim: Claim | None, margin: float) -> list[str]:
 
 
 def _differences(comparison: RecallComparison, some: tuple[RecallDifference, ...]) -> str:
+    if not _several(comparison):
+        alone = [[d.model, f"{d.here.estimate.value:+.4f}", *_pair(d.here, comparison.margin)] for d in some]
+        return _table(["model", "mean", "interval", "decides"], alone)
     head = ["model", "rows' mean", "same users", "decides", "other users", "decides", "users' mean", "other users", "decides", "won"]
     rows = []
     for d in some:
@@ -71,6 +81,9 @@ def _differences(comparison: RecallComparison, some: tuple[RecallDifference, ...
 
 
 def _online(comparison: RecallComparison) -> str:
+    if not _several(comparison):
+        alone = [[d.model, f"{d.here.estimate.value:+.4f}", _ends(d.here.estimate)] for d in comparison.online]
+        return _table(["model", "mean", "interval"], alone)
     rows = []
     for d in comparison.online:
         mean = "-" if d.per_user is None else f"{d.per_user.estimate.value:+.4f}"
@@ -87,7 +100,7 @@ def verdict(comparison: RecallComparison) -> str:
         ("other users, each counting once", lambda d: d.per_user),
     )
     lines = [f"against {comparison.reference}, by log loss:"]
-    for title, claim_of in populations:
+    for title, claim_of in populations if _several(comparison) else populations[:1]:
         lines.append(f"  {title}")
         for word in words:
             claims = [(d.model, claim_of(d)) for d in comparison.differences]
@@ -101,17 +114,21 @@ def text(comparison: RecallComparison) -> str:
     parts = [
         *heading(comparison),
         "",
-        "Scores (context; w: weighted by rows, m: mean over users; slope and intercept of the calibration line, intercept at slope 1)",
+        "Scores (context; "
+        + ("w: weighted by rows, m: mean over users; " if _several(comparison) else "")
+        + "slope and intercept of the calibration line, intercept at slope 1)",
         _scores(comparison),
     ]
     if comparison.differences:
-        freedom = comparison.differences[0].freedom
+        clusters = "clustered by card and day; says nothing of other users"
+        if _several(comparison):
+            freedom = f"(jackknife, {comparison.differences[0].freedom:.1f} degrees of freedom)"
+            clusters = f"same users: {clusters}; other users: clustered by user, so by card and day as well {freedom}"
         parts += [
             "",
             f"Paired differences in log loss: model minus {comparison.reference} (negative = the model is better; 95 % intervals; "
             f"equivalent: the 90 % interval lies within +-{comparison.margin:g})",
-            "same users: clustered by card and day, says nothing of others; other users: clustered by user, so by card and day as well "
-            f"(jackknife, {freedom:.1f} degrees of freedom)",
+            clusters,
             _differences(comparison, comparison.differences),
             "",
             verdict(comparison),

@@ -32,8 +32,12 @@ def recall_probability(fit: Fit) -> Array:
 
 
 def _state(fit: Fit, name: str) -> Array | None:
-    names = fit.model.kernel().program.states
+    names = _states(fit)
     return np.asarray(fit.path.states[:, names.index(name)]) if name in names else None
+
+
+def _states(fit: Fit) -> list[str]:
+    return [s.name for s in fit.model.mechanism.states]
 
 
 def wilson(passed: Array, count: Array) -> tuple[Array, Array]:
@@ -88,7 +92,7 @@ def forgetting_figure(fit: Fit) -> Captioned:
         low, high = wilson(share * count, count)
         shade = 0.25 + 0.75 * g / (CURVES - 1)
         axis.plot(x, forecast, color=ACCENT, alpha=shade, linewidth=1.4)
-        axis.errorbar(x, share, [share - low, high - share], fmt="o", color=INK, alpha=shade, markersize=3, linewidth=0.8)
+        axis.errorbar(x, share, np.maximum([share - low, high - share], 0.0), fmt="o", color=INK, alpha=shade, markersize=3, linewidth=0.8)
         worst = max(worst, float(np.max(np.abs(share - forecast) * (count >= 100), initial=0.0)))
     axis.set_xscale("symlog", linthresh=1.0)
     axis.set_xlim(left=0)
@@ -112,7 +116,7 @@ def calibration_figure(fit: Fit) -> Captioned:
     drawn, axis = panel("forecast probability of recall", "share recalled", 3.3)
     ends = [min(float(forecast.min(initial=1.0)), float(low.min(initial=1.0))), 1.0]
     axis.plot(ends, ends, color=ACCENT, linewidth=1.0)
-    axis.errorbar(forecast, share, [share - low, high - share], fmt="o", color=INK, markersize=3.5, linewidth=0.9)
+    axis.errorbar(forecast, share, np.maximum([share - low, high - share], 0.0), fmt="o", color=INK, markersize=3.5, linewidth=0.9)
     outside = int(np.sum((forecast < low) | (forecast > high)))
     return Captioned(
         "Calibration, in sample",
@@ -125,7 +129,7 @@ def calibration_figure(fit: Fit) -> Captioned:
 
 def stability_figure(fit: Fit) -> Captioned | None:
     """Histogram of the cards' last stabilities, or None for a model without that state."""
-    names = fit.model.kernel().program.states
+    names = _states(fit)
     if "stability" not in names:
         return None
     last = np.asarray(fit.path.last)[:, names.index("stability")]
@@ -160,7 +164,7 @@ def life_figure(fit: Fit) -> Captioned:
     elapsed, y = sequences.known["elapsed_days"][rows], sequences.outcome["recalled"][rows]
     when = np.cumsum(elapsed)
     gated = fit.path.gates.shape[1] >= 2
-    drawn, axes = figure(3 if gated else 2, 1.8)
+    drawn, axes = figure(3 if gated else 2, 1.9, 6.0)
     before = 0.0
     for i, at in enumerate(when):
         if at > before:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from seqsci.domains.memory.baselines import BASELINES, OURS
+from seqsci.domains.memory.baselines import BASELINES
 from seqsci.domains.memory.cell_predictor import CellRecall, OwnReviews
 from seqsci.domains.memory.fits import prior_of_others
 from seqsci.domains.memory.grades import AsPressed, Grades, OldSchedulerGrades, TwoButtons
@@ -29,6 +29,17 @@ KEYS = ("name", "domain", "data", "model", "prior", "estimator", "comparison")
 COLUMNS = ("card_column", "time_column", "grade_column", "user_column", "time_unit")
 DATA_KEYS = ("path", "user", "timezone", "day_start", "days", "grades", *COLUMNS, "simulated")
 GRADES: Mapping[str, Callable[[], Grades]] = {"as_pressed": AsPressed, "old_scheduler": OldSchedulerGrades, "two_buttons": TwoButtons}
+DEFAULT = (
+    "constant",
+    "one half-life",
+    "HLR",
+    "SM-2",
+    "SM-2, calibrated",
+    "FSRS-6, default",
+    "FSRS-6, fsrs-optimizer, or default",
+    "moving average",
+)
+"""What is compared where the configuration does not say; one that is not installed is left out with the reason."""
 LEAST_OTHERS = 2
 """So many other users of a file make a prior; with fewer, the shipped one is taken."""
 
@@ -40,8 +51,9 @@ def build(config: Mapping[str, Any]) -> Study:
     estimator = read_estimator(config.get("estimator"), f"{place}: estimator", faults)
     label = comparison.choice("label", "development", ("development", "confirmation"))
     tried_before = comparison.integer("tried_before", 0, least=0)
-    names = comparison.names("baselines", list(BASELINES))
-    baselines = [_choose(n, BASELINES, f"{place}: comparison.baselines") for n in names]
+    known = {b.name: b for b in BASELINES}
+    names = comparison.names("baselines", list(DEFAULT))
+    baselines = [_choose(n, known, f"{place}: comparison.baselines") for n in names]
     exact = data.choice("days", "whole", ("whole", "fractional")) == "fractional"
     reviews = _reviews(data, place)
     refuse(faults)
@@ -51,7 +63,7 @@ def build(config: Mapping[str, Any]) -> Study:
     own = _with_prior(model, prior, others, exact)
 
     def test(_: Any, progress: Callable[[str], None] | None) -> HeldOutRecall:
-        predictors = [CellRecall(own, OwnReviews()), *(b() for b in baselines)]
+        predictors = [CellRecall(own, OwnReviews()), *baselines]
         return held_out(predictors, frame, others, exact, label, tried_before, progress)
 
     return Study(
@@ -124,7 +136,9 @@ def _one_user(reviews: pd.DataFrame, user: str | None, place: str) -> tuple[pd.D
         fix = "choose one: --data.user NAME; seqsci fit-panel takes them all"
         raise DataError(explain(f"{place}: {len(ids)} users", ", ".join(list(ids)[:10]), "one user", fix))
     if user is not None and user not in ids:
-        raise DataError(explain(f"{place}: no user {user!r}{did_you_mean(user, ids)}", user, ", ".join(list(ids)[:10]), "choose one of these"))
+        raise DataError(
+            explain(f"{place}: no user {user!r}{did_you_mean(user, ids)}", user, ", ".join(list(ids)[:10]), "choose one of these")
+        )
     own = reviews["user"] == (ids[user] if user is not None else next(iter(ids.values())))
     return reviews[own].reset_index(drop=True), reviews[~own]
 
@@ -137,6 +151,3 @@ def _with_prior(model: Model, prior: str, others: pd.DataFrame, exact: bool) -> 
         return model.with_prior(prior_of_others(model, others, exact))
     shipped = PRIORS.get(type(model.mechanism).__name__)
     return model if shipped is None else model.with_prior(shipped)
-
-
-__all__ = ["OURS", "build", "panel"]

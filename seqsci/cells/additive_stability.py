@@ -68,7 +68,7 @@ class AdditiveStability(Mechanism):
     def derived(self) -> tuple[Derived, ...]:
         return (
             Derived("good_stability", self._good, "days", "S_3", "stability after a good first review", Positive()),
-            Derived("good_interval", self._interval, "days", "t_{.9}", "days until recall after a good first review is 90 %", Positive()),
+            Derived("good_interval", self._interval, "days", "t_{.9}", "days until recall after a good first review is 90 %, 36,500 at most", Positive()),
         )
 
     def _good(self, again_stability: Expression, grade_ratio: Expression) -> Expression:
@@ -87,7 +87,7 @@ class AdditiveStability(Mechanism):
         stability = again_stability * grade_ratio**2
         gained = stability * expm1(-log(0.9) / (decay * power(brittleness, lapse_power)))
         left = gained - exp(log(own_growth) / gap_root) / grade_ratio * sqrt(stability)
-        return power(where(left > 0, left, 0.0), gap_root)
+        return minimum(power(where(left > 0, left, 0.0), gap_root), LONGEST)
 
     def start(self, first_grade: Expression, again_stability: Expression, grade_ratio: Expression) -> tuple[Expression, ...]:
         first = minimum(again_stability * power(grade_ratio, first_grade - 1), LONGEST)

@@ -42,4 +42,4 @@ def run(arguments: argparse.Namespace) -> None:
     for d in model.derived:
         print(f"  {d.name:<22} {d.symbol:<14} {d.reading}")
     print("\nbaselines: " + ", ".join(config.get("comparison", {}).get("baselines", [])))
-    print("sources:   " + ", ".join(f"https://doi.org/{r}" for r in model.mechanism.references))
+    print("sources:   " + ", ".join(r if r.startswith("http") else f"https://doi.org/{r}" for r in model.mechanism.references))
