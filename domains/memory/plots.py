@@ -94,8 +94,10 @@ def forgetting_figure(fit: Fit) -> Captioned:
         axis.plot(x, forecast, color=ACCENT, alpha=shade, linewidth=1.4)
         axis.errorbar(x, share, np.maximum([share - low, high - share], 0.0), fmt="o", color=INK, alpha=shade, markersize=3, linewidth=0.8)
         worst = max(worst, float(np.max(np.abs(share - forecast) * (count >= 100), initial=0.0)))
-    axis.set_xscale("symlog", linthresh=1.0)
-    axis.set_xlim(left=0)
+    if (elapsed > 0).all():
+        axis.set_xscale("log")
+    else:
+        axis.set_xscale("symlog", linthresh=1.0)
     return Captioned(
         "Forgetting curves over the data",
         drawn,
@@ -175,14 +177,14 @@ def life_figure(fit: Fit) -> Captioned:
     for passed, color in ((1, INK), (0, ACCENT)):
         axes[0].plot(when[y == passed], p[y == passed], "o", color=color, markersize=4)
     axes[0].set_ylabel("recall", color=INK)
-    axes[0].set_ylim(0, 1.05)
+    axes[0].set_ylim(max(0.0, float(p.min()) - 0.1), 1.02)
     strength = _state(fit, "stability")
     level = fit.path.states[:, 0] if strength is None else strength
     axes[1].step(when, level[rows], where="post", color=INK, linewidth=1.0)
     axes[1].set_ylabel("stability [days]" if strength is not None else "state", color=INK)
     if gated:
-        axes[2].plot(when, fit.path.gates[rows, 0], "o-", color=INK, markersize=3, linewidth=0.8)
-        axes[2].plot(when, fit.path.gates[rows, 1], "s-", color=ACCENT, markersize=3, linewidth=0.8)
+        axes[2].plot(when, fit.path.gates[rows, 0], "o", color=INK, markersize=3.5)
+        axes[2].plot(when, fit.path.gates[rows, 1], "s", color=ACCENT, markersize=3, fillstyle="none")
         axes[2].set_ylabel("gates", color=INK)
         axes[2].set_ylim(-0.05, 1.05)
     axes[-1].set_xlabel("days since the first review", color=INK)

@@ -68,7 +68,14 @@ class AdditiveStability(Mechanism):
     def derived(self) -> tuple[Derived, ...]:
         return (
             Derived("good_stability", self._good, "days", "S_3", "stability after a good first review", Positive()),
-            Derived("good_interval", self._interval, "days", "t_{.9}", "days until recall after a good first review is 90 %, 36,500 at most", Positive()),
+            Derived(
+                "good_interval",
+                self._interval,
+                "days",
+                "t_{.9}",
+                "days until recall after a good first review is 90 %, 36,500 at most",
+                Positive(),
+            ),
         )
 
     def _good(self, again_stability: Expression, grade_ratio: Expression) -> Expression:

@@ -68,9 +68,11 @@ def sources(model: Model) -> list[str]:
         key = re.sub(r"\W", "", facts.get("author", "").split(" and ")[0].lower()) + facts.get("year", "") if facts.get("author") else ""
         key = key if key and key not in keys else re.sub(r"\W+", "-", doi).strip("-")
         keys.add(key)
-        url = "https://doi.org/" + quote(doi, safe="/().:;-_")
-        note = {} if facts.get("title") else {"note": f"{'title' if facts.get('author') else 'author and title'}: see the DOI"}
-        entries.append(_entry("misc", key, {**facts, "doi": doi, "url": url, **note}))
+        page = doi.startswith("http")  # a source without a DOI is named by its page
+        where = {"url": doi} if page else {"doi": doi, "url": "https://doi.org/" + quote(doi, safe="/().:;-_")}
+        lacks = "title" if facts.get("author") else "author and title"
+        note = {} if facts.get("title") else {"note": f"{lacks}: see the {'page' if page else 'DOI'}"}
+        entries.append(_entry("misc", key, {**facts, **where, **note}))
     return entries
 
 
