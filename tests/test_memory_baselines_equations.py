@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqsci.domains.memory.fsrs_default import DEFAULTS, FittedFsrs6, memory_states, retrievability
-from seqsci.domains.memory.fsrs_optimizer import OptimisedFsrs6, training_set
-from seqsci.domains.memory.half_life import LONGEST, HalfLife
-from seqsci.domains.memory.half_life_regression import (
+from seqsci.domains.memory.baselines.fsrs_default import DEFAULTS, FittedFsrs6, memory_states, retrievability
+from seqsci.domains.memory.baselines.fsrs_optimizer import OptimisedFsrs6, training_set
+from seqsci.domains.memory.baselines.half_life import LONGEST, HalfLife
+from seqsci.domains.memory.baselines.half_life_regression import (
     Criterion,
     HalfLifeRegression,
     Likelihood,
@@ -19,10 +19,10 @@ from seqsci.domains.memory.half_life_regression import (
     SharedHalfLifeRegression,
     features,
 )
-from seqsci.domains.memory.histories import log_loss, outcomes, scored
-from seqsci.domains.memory.kept_default import KeepDefault
-from seqsci.domains.memory.moving_average import EstimatedMovingAverage, FittedMovingAverage, MovingAverage
-from seqsci.domains.memory.sm2 import SM2, CalibratedSM2, intervals, intervals_before
+from seqsci.domains.memory.baselines.histories import log_loss, outcomes, scored
+from seqsci.domains.memory.baselines.kept_default import KeepDefault
+from seqsci.domains.memory.baselines.moving_average import EstimatedMovingAverage, FittedMovingAverage, MovingAverage
+from seqsci.domains.memory.baselines.sm2 import SM2, CalibratedSM2, intervals, intervals_before
 from seqsci.errors import DataError, MissingExtraError, ParameterError
 from tests.memory_histories import before, frame_of, simulated
 

@@ -12,10 +12,10 @@ pytest.importorskip("pytorch_lightning", reason="the train extra is not installe
 
 import torch
 
-from seqsci.domains.memory.gru import VALIDATION, FittedGru, GatedRecurrentUnit, PretrainedGru, TunedGru, validation_rows
-from seqsci.domains.memory.gru_training import ForgettingNetwork, batches, forecast, log_loss, new_network
-from seqsci.domains.memory.histories import LEAST, outcomes, scored
-from seqsci.domains.memory.kept_default import KeepDefault
+from seqsci.domains.memory.baselines.gru import VALIDATION, FittedGru, GatedRecurrentUnit, PretrainedGru, TunedGru, validation_rows
+from seqsci.domains.memory.baselines.gru_training import ForgettingNetwork, batches, forecast, log_loss, new_network
+from seqsci.domains.memory.baselines.histories import LEAST, outcomes, scored
+from seqsci.domains.memory.baselines.kept_default import KeepDefault
 from seqsci.errors import DataError, MissingExtraError, ParameterError
 from tests.memory_histories import before, frame_of, regraded, simulated
 
@@ -174,7 +174,7 @@ def test_faults_are_explained(given: KeepDefault, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(ParameterError):
         GatedRecurrentUnit(hidden=0)
     monkeypatch.setitem(__import__("sys").modules, "pytorch_lightning", None)
-    monkeypatch.delitem(__import__("sys").modules, "seqsci.domains.memory.gru_training")
-    monkeypatch.delattr("seqsci.domains.memory.gru_training")
+    monkeypatch.delitem(__import__("sys").modules, "seqsci.domains.memory.baselines.gru_training")
+    monkeypatch.delattr("seqsci.domains.memory.baselines.gru_training")
     with pytest.raises(MissingExtraError, match=r"seqsci\[train\]"):
         PretrainedGru(given.default.network).fit(HISTORY).predict(HISTORY)

@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import TimeSeriesSplit
 
-from seqsci.domains.memory.bins import bin_codes, exposure, rmse_bins
-from seqsci.domains.memory.evaluation import MARGIN, ONLINE, calibration, compare, difference, user_scores
-from seqsci.domains.memory.folds import Split
-from seqsci.domains.memory.outliers import KeepAll, OptimizerOutliers, TrainingOutliers, outlying_cards
-from seqsci.domains.memory.protocol import FittedRecall, RecallBacktest, RecallPredictor, run
-from seqsci.domains.memory.srs_benchmark import write_results
+from seqsci.domains.memory.backtest.bins import bin_codes, exposure, rmse_bins
+from seqsci.domains.memory.backtest.evaluation import MARGIN, ONLINE, calibration, compare, difference, user_scores
+from seqsci.domains.memory.backtest.folds import Split
+from seqsci.domains.memory.backtest.outliers import KeepAll, OptimizerOutliers, TrainingOutliers, outlying_cards
+from seqsci.domains.memory.backtest.protocol import FittedRecall, RecallBacktest, RecallPredictor, run
+from seqsci.domains.memory.backtest.srs_benchmark import write_results
 from seqsci.errors import ArtefactError, DataError
 from seqsci.evaluate.binary_scores import log_loss
 from tests.memory_laws import DAY, derived, simulated, time_contract_faults
@@ -128,7 +128,7 @@ class Refuses(RecallPredictor):
 
 @pytest.mark.parametrize("name", ["bins", "outliers", "protocol", "evaluation", "srs_benchmark"])
 def test_examples_hold(name: str) -> None:
-    assert doctest.testmod(importlib.import_module(f"seqsci.domains.memory.{name}")).failed == 0
+    assert doctest.testmod(importlib.import_module(f"seqsci.domains.memory.backtest.{name}")).failed == 0
 
 
 FRAME = simulated(users=3, cards=25, reviews=10)

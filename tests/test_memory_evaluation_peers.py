@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqsci.domains.memory.bins import bin_codes, exposure, rmse_bins
-from seqsci.domains.memory.evaluation import user_scores
-from seqsci.domains.memory.outliers import OptimizerOutliers, TrainingOutliers
-from seqsci.domains.memory.protocol import run
+from seqsci.domains.memory.backtest.bins import bin_codes, exposure, rmse_bins
+from seqsci.domains.memory.backtest.evaluation import user_scores
+from seqsci.domains.memory.backtest.outliers import OptimizerOutliers, TrainingOutliers
+from seqsci.domains.memory.backtest.protocol import run
 from tests.memory_laws import DAY, derived, simulated, six_users
 from tests.optimizer_peer import optimizer_rows
 from tests.test_memory_evaluation import Share

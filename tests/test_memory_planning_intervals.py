@@ -10,8 +10,8 @@ import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqsci.domains.memory.cards import CardModel
-from seqsci.domains.memory.intervals import closed_form, next_interval, next_states
+from seqsci.domains.memory.planning.cards import CardModel
+from seqsci.domains.memory.planning.intervals import closed_form, next_interval, next_states
 from seqsci.equations.functions import Expm1, Log1p, Sigmoid, Where
 from seqsci.equations.inversion import solved
 from seqsci.equations.vocabulary import exp
@@ -56,7 +56,7 @@ def test_recall_at_the_interval_is_the_desired_retention(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_closed_form_and_the_bracketed_root_are_one_number(name, monkeypatch):
-    from seqsci.domains.memory import intervals
+    from seqsci.domains.memory.planning import intervals
 
     states = cards_of(MODELS[name], 200)
     first = next_interval(MODELS[name], states, 0.8).days

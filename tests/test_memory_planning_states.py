@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seqsci.domains.memory.cards import CardModel
-from seqsci.domains.memory.migration import state_from_sm2
-from seqsci.domains.memory.states import annotate, gated_states, last_states
+from seqsci.domains.memory.planning.cards import CardModel
+from seqsci.domains.memory.planning.migration import state_from_sm2
+from seqsci.domains.memory.planning.states import annotate, gated_states, last_states
 from seqsci.errors import DataError
 from seqsci.sequences import Sequences
 from tests.memory_cells import ADDITIVE, GATED, MODELS, TWO, cards_of, log_of

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqsci.domains.memory.cards import CardModel
-from seqsci.domains.memory.habits import Habits
-from seqsci.domains.memory.intervals import next_interval
-from seqsci.domains.memory.states import last_states
-from seqsci.domains.memory.workload import Deck, Plan, minutes_by_retention, simulate_workload
+from seqsci.domains.memory.planning.cards import CardModel
+from seqsci.domains.memory.planning.habits import Habits
+from seqsci.domains.memory.planning.intervals import next_interval
+from seqsci.domains.memory.planning.states import last_states
+from seqsci.domains.memory.planning.workload import Deck, Plan, minutes_by_retention, simulate_workload
 from seqsci.errors import DataError
 from tests.memory_cells import ADDITIVE, GATED, MODELS, cards_of, log_of
 

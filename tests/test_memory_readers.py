@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqsci.domains.memory.grades import AsPressed, OldSchedulerGrades, TwoButtons, detect_old_buttons, regrade
-from seqsci.domains.memory.review_files import read_reviews
+from seqsci.domains.memory.reading.files import read_reviews
+from seqsci.domains.memory.reading.grades import AsPressed, OldSchedulerGrades, TwoButtons, detect_old_buttons, regrade
 from seqsci.domains.memory.reviews import from_rows
 from seqsci.domains.memory.study_day import days_from_utc_hour, near_rollover, study_days
 from seqsci.errors import DataError

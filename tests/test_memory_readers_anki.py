@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqsci.domains.memory.anki import opened, read_anki
-from seqsci.domains.memory.cleaning import RULES, Cleaning, clean
-from seqsci.domains.memory.grades import OldSchedulerGrades
-from seqsci.domains.memory.review_files import read_reviews, write_csv
+from seqsci.domains.memory.reading.anki import opened, read_anki
+from seqsci.domains.memory.reading.cleaning import RULES, Cleaning, clean
+from seqsci.domains.memory.reading.files import read_reviews, write_csv
+from seqsci.domains.memory.reading.grades import OldSchedulerGrades
 from seqsci.errors import DataError, MissingExtraError
 from tests.anki_files import CARD, DAY, HISTORY, NOON, SENTINEL, collection, package, row
 

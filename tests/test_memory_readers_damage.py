@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqsci.domains.memory.anki import read_anki
-from seqsci.domains.memory.anki_archive import Limits
-from seqsci.domains.memory.review_files import read_reviews
+from seqsci.domains.memory.reading.anki import read_anki
+from seqsci.domains.memory.reading.archive import Limits
+from seqsci.domains.memory.reading.files import read_reviews
 from seqsci.errors import DataError
 from tests.anki_files import HISTORY, NOON, collection, package, row
 
@@ -222,7 +222,7 @@ def test_bombs_stop_at_the_limit_while_they_unfold(tmp_path, refused):
 def test_a_gzip_bomb_stops_too(tmp_path):
     import gzip
 
-    from seqsci.domains.memory.review_table import read_table
+    from seqsci.domains.memory.reading.table import read_table
 
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"card_id,review_time,review_rating\n" + b"1,1,1\n" * (8 << 20)))
     with pytest.raises(DataError, match="unfolds too far"):

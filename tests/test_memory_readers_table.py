@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqsci.domains.memory.cleaning import Cleaning
-from seqsci.domains.memory.grades import TwoButtons
-from seqsci.domains.memory.review_files import read_reviews, write_csv
-from seqsci.domains.memory.review_table import ReviewColumns, read_table
+from seqsci.domains.memory.reading.cleaning import Cleaning
+from seqsci.domains.memory.reading.files import read_reviews, write_csv
+from seqsci.domains.memory.reading.grades import TwoButtons
+from seqsci.domains.memory.reading.table import ReviewColumns, read_table
 from seqsci.errors import ArtefactError, ConfigError, DataError, MissingExtraError
 
 NOON, DAY = 1_704_110_400_000, 86_400_000

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from seqsci.domains.memory.backtest.protocol import Array, FittedRecall, RecallPredictor
 from seqsci.domains.memory.fits import fit_pooled, fit_user, prior_of_others
-from seqsci.domains.memory.protocol import Array, FittedRecall, RecallPredictor
 from seqsci.domains.memory.sequences import to_sequences
 from seqsci.errors import DataError, explain
 from seqsci.model import Model

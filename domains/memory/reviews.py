@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from seqsci.domains.memory.cleaning import reading_of
+from seqsci.domains.memory.reading.cleaning import reading_of
 from seqsci.domains.memory.study_day import DAY, LATEST, days_from_utc_hour, study_days
 from seqsci.errors import DataError, did_you_mean, explain
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from seqsci.domains.memory.baselines import BASELINES
+from seqsci.domains.memory.backtest.held_out import HeldOutRecall, held_out
+from seqsci.domains.memory.baselines.catalogue import BASELINES
 from seqsci.domains.memory.cell_predictor import CellRecall, OwnReviews
 from seqsci.domains.memory.fits import prior_of_others
-from seqsci.domains.memory.grades import AsPressed, Grades, OldSchedulerGrades, TwoButtons
-from seqsci.domains.memory.held_out import HeldOutRecall, held_out
 from seqsci.domains.memory.models import MODELS, sbd
 from seqsci.domains.memory.population import PRIORS
-from seqsci.domains.memory.review_files import read_reviews
-from seqsci.domains.memory.review_table import ReviewColumns
+from seqsci.domains.memory.reading.files import read_reviews
+from seqsci.domains.memory.reading.grades import AsPressed, Grades, OldSchedulerGrades, TwoButtons
+from seqsci.domains.memory.reading.table import ReviewColumns
 from seqsci.domains.memory.sequences import to_panel, to_sequences
 from seqsci.domains.memory.simulator import simulate_log
 from seqsci.errors import ConfigError, DataError, did_you_mean, explain

@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from seqsci.domains.memory.anki import head_of
-from seqsci.domains.memory.anki_archive import CHUNK, Bounded, Limits
-from seqsci.domains.memory.cleaning import FILTERED, LEARNING, RELEARNING, REVIEW, UNKNOWN, Cleaning, RawLog
-from seqsci.domains.memory.grades import AsPressed, Grades
-from seqsci.domains.memory.pipeline import assemble
-from seqsci.domains.memory.review_times import TimeUnit, read_times, whole_numbers
+from seqsci.domains.memory.reading.anki import head_of
+from seqsci.domains.memory.reading.archive import CHUNK, Bounded, Limits
+from seqsci.domains.memory.reading.cleaning import FILTERED, LEARNING, RELEARNING, REVIEW, UNKNOWN, Cleaning, RawLog
+from seqsci.domains.memory.reading.grades import AsPressed, Grades
+from seqsci.domains.memory.reading.pipeline import assemble
+from seqsci.domains.memory.reading.times import TimeUnit, read_times, whole_numbers
 from seqsci.domains.memory.reviews import Reviews
 from seqsci.errors import ConfigError, DataError, MissingExtraError, did_you_mean, explain
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seqsci.domains.memory.cards import ELAPSED, GRADES, SAME_DAY, CardModel, States
+from seqsci.domains.memory.planning.cards import ELAPSED, GRADES, SAME_DAY, CardModel, States
 from seqsci.equations.inversion import Inverse, inverse
 from seqsci.equations.symbolic import trace
 from seqsci.errors import DataError, explain

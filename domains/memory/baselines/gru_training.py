@@ -1,4 +1,4 @@
-"""The network and the Lightning module behind `seqsci.domains.memory.gru`: a gated recurrent unit that ends in a forgetting curve."""
+"""The network and the Lightning module behind `gru`: a gated recurrent unit that ends in a forgetting curve."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from seqsci.data.sampler import EpochSampler
-from seqsci.domains.memory.histories import elapsed, outcomes
+from seqsci.domains.memory.baselines.histories import elapsed, outcomes
 from seqsci.training.checkpoints import BestEpoch
 from seqsci.training.quiet import quiet
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from seqsci.domains.memory.constant import ConstantRecall
-from seqsci.domains.memory.fsrs_default import DefaultFsrs6
-from seqsci.domains.memory.fsrs_optimizer import OptimisedFsrs6
-from seqsci.domains.memory.gru import GatedRecurrentUnit
-from seqsci.domains.memory.half_life import HalfLife
-from seqsci.domains.memory.half_life_regression import HalfLifeRegression, OriginalLoss, SharedHalfLifeRegression
-from seqsci.domains.memory.moving_average import EstimatedMovingAverage, MovingAverage
-from seqsci.domains.memory.protocol import RecallPredictor
-from seqsci.domains.memory.sm2 import SM2, CalibratedSM2
+from seqsci.domains.memory.backtest.protocol import RecallPredictor
+from seqsci.domains.memory.baselines.constant import ConstantRecall
+from seqsci.domains.memory.baselines.fsrs_default import DefaultFsrs6
+from seqsci.domains.memory.baselines.fsrs_optimizer import OptimisedFsrs6
+from seqsci.domains.memory.baselines.gru import GatedRecurrentUnit
+from seqsci.domains.memory.baselines.half_life import HalfLife
+from seqsci.domains.memory.baselines.half_life_regression import HalfLifeRegression, OriginalLoss, SharedHalfLifeRegression
+from seqsci.domains.memory.baselines.moving_average import EstimatedMovingAverage, MovingAverage
+from seqsci.domains.memory.baselines.sm2 import SM2, CalibratedSM2
 
 
 def schedulable(exact: bool = False) -> tuple[RecallPredictor, ...]:

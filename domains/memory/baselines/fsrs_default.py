@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from seqsci.domains.memory.histories import bounded, check, elapsed, steps
-from seqsci.domains.memory.protocol import FittedRecall, RecallPredictor
+from seqsci.domains.memory.backtest.protocol import FittedRecall, RecallPredictor
+from seqsci.domains.memory.baselines.histories import bounded, check, elapsed, steps
 from seqsci.errors import ParameterError, explain
 
 Array = np.ndarray

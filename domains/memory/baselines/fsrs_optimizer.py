@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seqsci.domains.memory.fsrs_default import DefaultFsrs6, FittedFsrs6
-from seqsci.domains.memory.histories import training, whole_days
-from seqsci.domains.memory.kept_default import KeepDefault
-from seqsci.domains.memory.protocol import RecallPredictor
+from seqsci.domains.memory.backtest.protocol import RecallPredictor
+from seqsci.domains.memory.baselines.fsrs_default import DefaultFsrs6, FittedFsrs6
+from seqsci.domains.memory.baselines.histories import training, whole_days
+from seqsci.domains.memory.baselines.kept_default import KeepDefault
 from seqsci.errors import ConvergenceError, DataError, MissingExtraError, explain
 
 PACKAGE, EXTRA = "fsrs-optimizer", "fsrs"

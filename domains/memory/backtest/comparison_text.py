@@ -10,7 +10,7 @@ from seqsci.evaluate.comparison import _table
 from seqsci.evaluate.joint_bootstrap import Estimate
 
 if TYPE_CHECKING:
-    from seqsci.domains.memory.evaluation import Claim, RecallComparison, RecallDifference
+    from seqsci.domains.memory.backtest.evaluation import Claim, RecallComparison, RecallDifference
 
 
 def heading(comparison: RecallComparison) -> list[str]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from seqsci.domains.memory.half_life import LEAST_DAYS
-from seqsci.domains.memory.histories import bounded, check, counts_before, elapsed, outcomes, training
-from seqsci.domains.memory.kept_default import KeepDefault
-from seqsci.domains.memory.protocol import FittedRecall, RecallPredictor
+from seqsci.domains.memory.backtest.protocol import FittedRecall, RecallPredictor
+from seqsci.domains.memory.baselines.half_life import LEAST_DAYS
+from seqsci.domains.memory.baselines.histories import bounded, check, counts_before, elapsed, outcomes, training
+from seqsci.domains.memory.baselines.kept_default import KeepDefault
 from seqsci.errors import ConvergenceError, DataError, ParameterError, explain
 
 Array = np.ndarray

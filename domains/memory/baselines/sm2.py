@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from seqsci.domains.memory.histories import bounded, check, outcomes, steps, training, whole_days
-from seqsci.domains.memory.kept_default import KeepDefault
-from seqsci.domains.memory.protocol import FittedRecall, RecallPredictor
+from seqsci.domains.memory.backtest.protocol import FittedRecall, RecallPredictor
+from seqsci.domains.memory.baselines.histories import bounded, check, outcomes, steps, training, whole_days
+from seqsci.domains.memory.baselines.kept_default import KeepDefault
 from seqsci.errors import ConvergenceError, explain
 
 Array = np.ndarray

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from seqsci.domains.memory.histories import bounded, check, outcomes, training
-from seqsci.domains.memory.protocol import FittedRecall, RecallPredictor
+from seqsci.domains.memory.backtest.protocol import FittedRecall, RecallPredictor
+from seqsci.domains.memory.baselines.histories import bounded, check, outcomes, training
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqsci.domains.memory.cards import FIRST_GRADE, SAME_DAY, CardModel
-from seqsci.domains.memory.habits import Habits
-from seqsci.domains.memory.intervals import solve
+from seqsci.domains.memory.planning.cards import FIRST_GRADE, SAME_DAY, CardModel
+from seqsci.domains.memory.planning.habits import Habits
+from seqsci.domains.memory.planning.intervals import solve
 from seqsci.errors import DataError, explain
 from seqsci.estimation.result import Fit
 from seqsci.model import Model

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from seqsci.domains.memory.bins import bin_codes, rmse_bins
-from seqsci.domains.memory.comparison_text import text
-from seqsci.domains.memory.protocol import RecallBacktest
+from seqsci.domains.memory.backtest.bins import bin_codes, rmse_bins
+from seqsci.domains.memory.backtest.comparison_text import text
+from seqsci.domains.memory.backtest.protocol import RecallBacktest
 from seqsci.errors import DataError, explain
 from seqsci.evaluate.binary_scores import auc, log_loss
 from seqsci.evaluate.calibration import CalibrationLine, Reliability, calibration_line, expected_calibration_error, reliability

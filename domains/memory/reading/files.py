@@ -6,11 +6,11 @@ import gzip
 import os
 from pathlib import Path
 
-from seqsci.domains.memory.anki import head_of, read_anki
-from seqsci.domains.memory.anki_archive import SQLITE, ZIP, ZSTD
-from seqsci.domains.memory.cleaning import Cleaning
-from seqsci.domains.memory.grades import Grades
-from seqsci.domains.memory.review_table import FSRS_COLUMNS, ReviewColumns, read_table
+from seqsci.domains.memory.reading.anki import head_of, read_anki
+from seqsci.domains.memory.reading.archive import SQLITE, ZIP, ZSTD
+from seqsci.domains.memory.reading.cleaning import Cleaning
+from seqsci.domains.memory.reading.grades import Grades
+from seqsci.domains.memory.reading.table import FSRS_COLUMNS, ReviewColumns, read_table
 from seqsci.domains.memory.reviews import Reviews
 from seqsci.errors import ArtefactError, ConfigError, DataError, explain
 
@@ -33,7 +33,7 @@ def read_reviews(
         user: name of the user where the file has none.
         columns: names of the columns of a table; None is fsrs-optimizer's schema.
         grades: what the buttons mean; the notes say where Anki's first scheduler is suspected and which argument remaps.
-        cleaning: choices of the cleaning rules (`cleaning.RULES`).
+        cleaning: choices of the cleaning rules (`seqsci.domains.memory.reading.cleaning.RULES`).
 
     See `read_anki` and `read_table` for what is read and what is refused.
     """

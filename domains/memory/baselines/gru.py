@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from seqsci.domains.memory.histories import bounded, check, scored, training
-from seqsci.domains.memory.kept_default import KeepDefault
-from seqsci.domains.memory.protocol import FittedRecall, RecallPredictor
+from seqsci.domains.memory.backtest.protocol import FittedRecall, RecallPredictor
+from seqsci.domains.memory.baselines.histories import bounded, check, scored, training
+from seqsci.domains.memory.baselines.kept_default import KeepDefault
 from seqsci.errors import DataError, ParameterError, explain, missing_extra
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from seqsci.domains.memory.gru_training import ForgettingNetwork
+    from seqsci.domains.memory.baselines.gru_training import ForgettingNetwork
 
 Array = np.ndarray
 VALIDATION = 0.2
@@ -25,7 +25,7 @@ VALIDATION = 0.2
 
 def _training() -> ModuleType:
     try:
-        from seqsci.domains.memory import gru_training
+        from seqsci.domains.memory.baselines import gru_training
     except ModuleNotFoundError as error:
         raise missing_extra(error, "a recurrent network for recall") or error from error
     return gru_training

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from seqsci.domains.memory.evaluation import user_scores
-from seqsci.domains.memory.protocol import RecallBacktest
+from seqsci.domains.memory.backtest.evaluation import user_scores
+from seqsci.domains.memory.backtest.protocol import RecallBacktest
 from seqsci.errors import ArtefactError, DataError, explain
 from seqsci.evaluate.binary_scores import brier
 from seqsci.rundir import write_text

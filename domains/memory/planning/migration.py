@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from seqsci.domains.memory.cards import SAME_DAY, CardModel
+from seqsci.domains.memory.planning.cards import SAME_DAY, CardModel
 from seqsci.errors import DataError, explain
 from seqsci.estimation.result import Fit
 from seqsci.model import Model

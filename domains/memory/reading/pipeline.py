@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from seqsci.domains.memory.cleaning import RULES, Cleaning, RawLog, clean
-from seqsci.domains.memory.grades import Grades, regrade
+from seqsci.domains.memory.reading.cleaning import RULES, Cleaning, RawLog, clean
+from seqsci.domains.memory.reading.grades import Grades, regrade
 from seqsci.domains.memory.reviews import Reviews, from_rows
 from seqsci.domains.memory.study_day import NEAR_ROLLOVER, check_day_start, near_rollover, time_zone
 from seqsci.errors import DataError, explain

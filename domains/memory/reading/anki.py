@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from seqsci.domains.memory.anki_archive import NEW_EXPORT, SQLITE, ZIP, ZSTD, Limits, unpacked
-from seqsci.domains.memory.cleaning import FOREIGN, Cleaning, RawLog
-from seqsci.domains.memory.grades import AsPressed, Grades
-from seqsci.domains.memory.pipeline import assemble
+from seqsci.domains.memory.reading.archive import NEW_EXPORT, SQLITE, ZIP, ZSTD, Limits, unpacked
+from seqsci.domains.memory.reading.cleaning import FOREIGN, Cleaning, RawLog
+from seqsci.domains.memory.reading.grades import AsPressed, Grades
+from seqsci.domains.memory.reading.pipeline import assemble
 from seqsci.domains.memory.reviews import Reviews
 from seqsci.errors import DataError, did_you_mean, explain
 

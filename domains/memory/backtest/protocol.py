@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from seqsci.domains.memory.bins import exposure
-from seqsci.domains.memory.folds import Split, folds, tested_rows
-from seqsci.domains.memory.outliers import OptimizerOutliers, OutlierRule
+from seqsci.domains.memory.backtest.bins import exposure
+from seqsci.domains.memory.backtest.folds import Split, folds, tested_rows
+from seqsci.domains.memory.backtest.outliers import OptimizerOutliers, OutlierRule
 from seqsci.errors import DataError, SeqsciError, explain
 
 Array = npt.NDArray[np.float64]
@@ -105,7 +105,7 @@ class RecallBacktest:
 
     Attributes:
         predictions: user, card_id, review_time, fold, y (1 = recalled) and one column a predictor; labels are those of the review frame.
-        context: on the same rows, the study ``day`` and what the bins are made of (`seqsci.domains.memory.bins.exposure`).
+        context: on the same rows, the study ``day`` and what the bins are made of (`seqsci.domains.memory.backtest.bins.exposure`).
         ran: by predictor; skipped: predictors that refused the data (not the first one, whose errors are raised), with the reason.
         split, outliers: how rows were chosen; exact: whether predictors saw fractional days.
         label: "development" (looked at while the models were made) or "confirmation" (not looked at before).

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from seqsci.domains.memory.cleaning import EARLIEST
+from seqsci.domains.memory.reading.cleaning import EARLIEST
 from seqsci.domains.memory.study_day import time_zone
 from seqsci.errors import DataError, explain
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from seqsci.domains.memory.outliers import OutlierRule
+from seqsci.domains.memory.backtest.outliers import OutlierRule
 from seqsci.errors import DataError, explain
 
 

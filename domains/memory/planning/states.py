@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqsci.domains.memory.cards import ELAPSED, CardModel
+from seqsci.domains.memory.planning.cards import ELAPSED, CardModel
 from seqsci.errors import DataError, explain
 from seqsci.estimation.result import Fit
 from seqsci.model import Model

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from seqsci.domains.memory.histories import LEAST, check, log_loss, outcomes, scored
-from seqsci.domains.memory.protocol import FittedRecall, RecallPredictor
+from seqsci.domains.memory.backtest.protocol import FittedRecall, RecallPredictor
+from seqsci.domains.memory.baselines.histories import LEAST, check, log_loss, outcomes, scored
 from seqsci.errors import ConvergenceError, DataError
 from seqsci.estimation.prior_rule import EQUAL, HELD_OUT
 

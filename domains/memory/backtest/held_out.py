@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from seqsci.domains.memory.evaluation import RecallComparison, RecallDifference, compare
-from seqsci.domains.memory.protocol import FittedRecall, RecallPredictor, run
+from seqsci.domains.memory.backtest.evaluation import RecallComparison, RecallDifference, compare
+from seqsci.domains.memory.backtest.protocol import FittedRecall, RecallPredictor, run
 from seqsci.evaluate.comparison import Difference
 
 

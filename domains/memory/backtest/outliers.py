@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from seqsci.domains.memory.bins import exposure
+from seqsci.domains.memory.backtest.bins import exposure
 from seqsci.evaluate.equivalence import codes_of
 
 Flags = npt.NDArray[np.bool_]

@@ -1,0 +1,1 @@
+"""What a model of memory is compared with."""

@@ -1,0 +1,1 @@
+"""From files of reviews to one frame."""
