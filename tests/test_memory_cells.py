@@ -65,7 +65,7 @@ def sbd_by_hand(p: dict[str, float], days: np.ndarray, grades: np.ndarray) -> np
     return np.array(rows)
 
 
-@pytest.mark.parametrize("values", [{}, {"again_stability": 0.002, "lapse_power": 3.0, "decay": 0.1}, {"own_growth": 900.0, "gap_root": 0.6}])
+@pytest.mark.parametrize("values", [{}, {"again_stability": 0.002, "lapse_power": 3.0, "decay": 0.1}, {"own_growth": 900, "gap_root": 0.6}])
 def test_sbd_is_its_published_definition_bounds_included(values: dict[str, float]) -> None:
     model, rng = models.sbd().start_at(**values), np.random.default_rng(4)
     lowest, highest = np.inf, 0.0
