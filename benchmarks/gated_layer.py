@@ -23,7 +23,7 @@ from benchmarks.gated_layer_quality import quality
 from seqsci.cells.layer import GatedLayer
 from seqsci.engine import linear_scan
 
-SHAPES = ((16, 1024, 256, 256), (64, 1000, 10, 100), (64, 32, 128, 128), (16, 32, 256, 256), (4, 4096, 64, 64), (1, 8192, 32, 64))
+SHAPES = ((4, 1024, 256, 256), (64, 1000, 10, 100), (64, 32, 128, 128), (16, 32, 256, 256), (2, 2048, 64, 64), (1, 4096, 32, 64))
 """Batch, steps, features, width."""
 
 
@@ -47,24 +47,35 @@ def both_ways(layer: nn.Module, x: torch.Tensor) -> Callable[[], object]:
 
 
 def timed(repeats: int) -> dict[str, float]:
-    """Six shapes: at the same width, and at the parameters of nn.LSTM."""
+    """Six shapes: at the same width, and at the parameters of nn.LSTM; one thread."""
     figures = {}
-    print("ratio of times to the gated layer's, forward and backward    same width                     parameters of nn.LSTM")
+    torch.set_num_threads(1)
+    print("Processor time of 1 thread over the gated layer's: at the same width | at the parameters of nn.LSTM")
     for batch, steps, features, width in SHAPES:
         x = torch.randn(batch, steps, features, requires_grad=True)
         target = count(MODELS["lstm"](features, width, steps))
         row = f"({batch}, {steps}, {features} -> {width})".ljust(28)
-        equal = {name: matched(name, features, target, 0, steps) for name in MODELS}
-        for label, chosen in (("width", dict.fromkeys(MODELS, width)), ("params", equal)):
-            calls = {name: both_ways(make(features, chosen[name], steps), x) for name, make in MODELS.items()}
-            best = interleaved(calls, repeats)
+        same = {name: make(features, width, steps) for name, make in MODELS.items()}
+        equal = {name: _mapped(name, features, width, target, steps) for name in MODELS}
+        for label, layers in (("width", same), ("params", equal)):
+            calls = {name: both_ways(layer, x) for name, layer in layers.items()}
+            best = interleaved(calls, repeats, time.process_time)
             row += f" | gated {best['gated'] * 1e3:6.1f} ms"
             for name in list(MODELS)[1:]:
                 ratio = best[name] / best["gated"]
                 figures[f"time_{label}_{name}_{batch}x{steps}x{features}x{width}"] = ratio
                 row += f" {name} {ratio:.2f}"
         print(row, flush=True)
+    torch.set_num_threads(2)
     return figures
+
+
+def _mapped(name: str, features: int, width: int, target: int, steps: int) -> nn.Module:
+    """A layer of about ``target`` parameters; where gates read the input alone, with a map of its wider state to ``width`` outputs."""
+    out = 0 if name in ("lstm", "gru") else width
+    units = matched(name, features, target, out, steps)
+    layer = MODELS[name](features, units, steps)
+    return nn.Sequential(layer, nn.Linear(units, out, bias=False)) if out else layer
 
 
 def against_lstm(repeats: int) -> dict[str, float]:
