@@ -17,6 +17,7 @@ from typing import Any
 import numba as nb
 
 from seqsci.engine.intrinsics import load, narrow, store, widen
+from seqsci.engine.vectors import advance
 
 TILE = 128
 CHUNK = 16 * TILE
@@ -119,12 +120,12 @@ def _run_tile(F: Any, U: Any, carry: Any, count: int) -> None:
 @_jit
 def chains(
     kind: Any, pf: int, pu: int, pz: int, pc: int, fs: Any, us: Any, zs: Any, cs: Any, offsets: Any, D: int, lo: int, hi: int, lag: int,
-    F: Any, U: Any, carry: Any, at: Any,
+    F: Any, U: Any, carry: Any, at: Any, places: Any,
 ) -> None:  # fmt: skip
-    """Rows lo to hi in groups of eight, any strides."""
-    S = len(offsets) - 1
+    """Rows lo to hi in groups of eight, any strides; where time is contiguous, through registers, else and at the ends through tiles."""
+    S, size = len(offsets) - 1, kind.itemsize
     for first in range(lo, hi, 8):
-        m, longest = min(8, hi - first), 0
+        m, longest, shortest = min(8, hi - first), 0, offsets[S]
         for q in range(m):
             r = (first + q) // D
             b, s, d = r // S, r % S, (first + q) % D
@@ -133,14 +134,25 @@ def chains(
             ou = b * us[0] + offsets[s] * us[1] + d * us[2]
             oc = b * cs[0] + offsets[s] * cs[1] + d * cs[2]
             at[q, 0], at[q, 1], at[q, 2], at[q, 3] = of - lag * fs[1], ou, oc, n
-            longest = max(longest, n)
+            longest, shortest = max(longest, n), min(shortest, n)
             if n > 0:
                 x = widen(load(kind, pu, ou))
                 if lag == 0:
                     x += widen(load(kind, pf, of)) * widen(load(kind, pz, b * zs[0] + s * zs[1] + d * zs[2]))
                 carry[q] = x
                 store(kind, pc, oc, narrow(kind, x))
-        for i in range(1, longest, TILE):
+        start = 1
+        if shortest > 8 and us[1] == cs[1]:
+            for q in range(8):  # where there are fewer, the last row is computed again
+                p = min(q, m - 1)
+                places[0, q] = pf + (at[p, 0] + fs[1]) * size
+                places[1, q] = pu + (at[p, 1] + us[1]) * size
+                places[2, q] = pc + (at[p, 2] + cs[1]) * size
+                carry[q] = carry[p]
+            table, blocks = places.ctypes.data, (shortest - 1) // 8
+            if advance(kind, table, table + 64, table + 128, blocks, carry.ctypes.data, fs[1], us[1]):
+                start = 1 + 8 * blocks
+        for i in range(start, longest, TILE):
             for q in range(m):
                 count = min(TILE, at[q, 3] - i)
                 if count > 0:

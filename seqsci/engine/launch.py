@@ -109,7 +109,7 @@ def _chains(kind: Any, wide: Any, views: tuple[_View, ...], bounds: Any, rows: i
 
     def work(part: int) -> None:
         lo, hi = pool.share(rows, part, count, grain=8)
-        scratch = (*_scratch(wide), np.zeros(8, wide), np.empty((8, 4), np.int64))
+        scratch = (*_scratch(wide), np.zeros(8, wide), np.empty((8, 4), np.int64), np.empty((3, 8), np.int64))
         chains(*_arguments(kind, views), bounds, width, lo, hi, lag, *scratch)
 
     pool.run(work, count)
@@ -138,7 +138,7 @@ def _split(kind: Any, wide: Any, views: tuple[_View, ...], bounds: Any, batch: i
                 def work(
                     part: int, firsts: Any = firsts, times: Any = times, n: int = n, shared: Any = shared, carries: Any = carries
                 ) -> None:
-                    scratch = (*_scratch(wide), np.zeros(8, wide), np.zeros(8, wide), np.zeros(8, wide))
+                    scratch = (*_scratch(wide), *np.zeros((3, 8), wide), np.empty((3, 8), np.int64))
                     split(kind, *firsts, *times, n, lag, shared.ctypes.data, carries, *scratch)
 
                 pool.run(work, min(pool.threads(n), max(blocks, 1)))

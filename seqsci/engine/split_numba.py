@@ -6,6 +6,7 @@ from typing import Any
 
 from seqsci.engine.intrinsics import claim, load, narrow, publish, published, store, widen
 from seqsci.engine.kernels_numba import CHUNK, GROWTH, TILE, _fill, _flush, _jit, _run_tile
+from seqsci.engine.vectors import advance, summarise
 
 
 @_jit
@@ -40,10 +41,10 @@ def _fill_tile(
 @_jit
 def split(
     kind: Any, pf: int, pu: int, pz: int, pc: int, ft: int, ut: int, ct: int, n: int, lag: int, shared: int, carries: Any, F: Any, U: Any,
-    state: Any, product: Any, start: Any,
+    state: Any, product: Any, start: Any, places: Any,
 ) -> None:  # fmt: skip
     """Claim blocks of a row until none is left; ``shared`` is the address of the counter, the flags of the carries follow it."""
-    blocks = (n - 1 + 8 * CHUNK - 1) // (8 * CHUNK)
+    blocks, size = (n - 1 + 8 * CHUNK - 1) // (8 * CHUNK), kind.itemsize
     while True:
         k = claim(shared)
         if k >= blocks:
@@ -52,9 +53,18 @@ def split(
         hi = min(n, lo + 8 * CHUNK)
         length = (hi - lo + 7) // 8
         state[:], product[:] = 0, 1
-        for i in range(0, length, TILE):
-            _fill_tile(kind, pf, pu, ft, ut, lo, hi, length, i, lag, F, U)
-            _summarise_tile(F, U, state, product, min(TILE, length - i))
+        done, table = False, places.ctypes.data
+        if hi - lo == 8 * CHUNK and ut == ct:
+            for q in range(8):
+                first = lo + q * CHUNK
+                places[0, q] = pf + (first - lag) * ft * size
+                places[1, q] = pu + first * ut * size
+                places[2, q] = pc + first * ct * size
+            done = summarise(kind, table, table + 64, CHUNK // 8, state.ctypes.data, product.ctypes.data, ft, ut)
+        if not done:
+            for i in range(0, length, TILE):
+                _fill_tile(kind, pf, pu, ft, ut, lo, hi, length, i, lag, F, U)
+                _summarise_tile(F, U, state, product, min(TILE, length - i))
         if k == 0:
             x = widen(load(kind, pu, 0))
             if lag == 0:
@@ -74,6 +84,9 @@ def split(
         if k + 1 < blocks:
             carries[k + 1] = x
             publish(shared + 8 * (k + 1), 1)
+        if done:
+            advance(kind, table, table + 64, table + 128, CHUNK // 8, start.ctypes.data, ft, ut)
+            continue
         for i in range(0, length, TILE):
             _fill_tile(kind, pf, pu, ft, ut, lo, hi, length, i, lag, F, U)
             _run_tile(F, U, start, min(TILE, length - i))
