@@ -14,41 +14,33 @@ from torch import Tensor
 from torch._C._functorch import is_legacy_batchedtensor
 from torch.autograd import forward_ad
 
-from seqsci.engine import formulas, launch
-from seqsci.engine.reference import empty, loop
+from seqsci.engine import formulas, gradients, launch
+from seqsci.engine.memory import empty
+from seqsci.engine.reference import loop
 from seqsci.errors import EquationError, explain
 
 _unpack: Any = forward_ad.unpack_dual
 
 
-def _raw(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: bool, backend: str, lag: int) -> Tensor:
-    if backend != "torch" and launch.fits(u):
-        return launch.compiled(f, u, c0, offsets, reverse, lag)
-    return loop(f, u, c0, offsets, reverse, lag)
-
-
 def _scan_now(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: bool, backend: str) -> Tensor:
-    return _raw(f, u, c0, offsets, reverse, backend, 0)
-
-
-def _full_gate_gradient(adjoint: Tensor, c: Tensor, c0: Tensor, reverse: bool) -> Tensor:
-    """`formulas.gate_gradient` of an unbroadcast gate, written in place: no shifted copy of the states."""
-    df = torch.empty_like(c, memory_format=torch.contiguous_format)
-    first, later, states = (slice(-1, None), slice(None, -1), c[:, 1:]) if reverse else (slice(1), slice(1, None), c[:, :-1])
-    torch.mul(adjoint[:, later], states.conj(), out=df[:, later])
-    torch.mul(adjoint[:, first], c0.conj(), out=df[:, first])
-    return df
+    if backend != "torch" and launch.fits(u):
+        return launch.compiled(f, u, c0, offsets, reverse, 0)
+    return loop(f, u, c0, offsets, reverse, 0)
 
 
 def _adjoint_now(
     f: Tensor, c: Tensor, c0: Tensor, g: Tensor, offsets: Tensor | None, reverse: bool, backend: str
 ) -> tuple[Tensor, Tensor, Tensor]:
-    adjoint = _raw(f.conj(), g, c0, offsets, not reverse, backend, 1)
-    if c.shape[1] == 0:
-        return torch.zeros_like(f), adjoint, torch.zeros_like(c0)
-    if offsets is None and f.shape == c.shape:
-        df = _full_gate_gradient(adjoint, c, c0, reverse)
+    if c.numel() == 0:
+        return (
+            torch.zeros_like(f, memory_format=torch.contiguous_format),
+            empty(g),
+            torch.zeros_like(c0, memory_format=torch.contiguous_format),
+        )
+    if backend != "torch" and launch.fits(g):
+        df, adjoint = gradients.adjoint(f, c, c0, g, offsets, reverse)
     else:
+        adjoint = loop(f.conj(), g, c0, offsets, not reverse, 1)
         df = formulas.gate_gradient(f, adjoint, c, c0, offsets, reverse).contiguous()
     first = formulas.at_starts(f, offsets, reverse) if f.shape[1] > 1 else f
     return df, adjoint, (first.conj() * formulas.at_starts(adjoint, offsets, reverse)).contiguous()

@@ -96,7 +96,9 @@ class _Carry:
 
     def __init__(self, builder: Any, address: Any) -> None:
         self.builder, self.home = builder, builder.inttoptr(address, _vector(_DOUBLE).as_pointer())
-        self.place = cgutils.alloca_once_value(builder, builder.load(self.home, align=8))
+        self.place = cgutils.alloca_once_value(  # type: ignore[no-untyped-call]
+            builder, builder.load(self.home, align=8)
+        )
 
     def get(self) -> Any:
         return self.builder.load(self.place)
