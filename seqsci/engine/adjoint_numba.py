@@ -8,13 +8,33 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from seqsci.engine.intrinsics import load, narrow, store, widen
-from seqsci.engine.kernels_numba import _jit
+from seqsci.engine.intrinsics import conjugate, load, narrow, store, widen
+from seqsci.engine.kernels_numba import _jit, step
 
 SPAN = 1 << 16
 """Steps of a row that are summed by themselves."""
+
+
+@_jit
+def _products(kind: Any, pc: int, oc: int, pd: int, od: int, m: int, down: bool, memory: int, carry: Any) -> None:
+    if down:
+        for d in range(m - 1, -1, -1):
+            store(kind, pd, od + d, narrow(kind, load(carry, memory, d) * conjugate(widen(load(kind, pc, oc + d)))))
+    else:
+        for d in range(m):
+            store(kind, pd, od + d, narrow(kind, load(carry, memory, d) * conjugate(widen(load(kind, pc, oc + d)))))
+
+
+@_jit
+def _add_products(kind: Any, pc: int, oc: int, m: int, down: bool, memory: int, summed: int, carry: Any) -> None:
+    if down:
+        for d in range(m - 1, -1, -1):
+            x = load(carry, memory, d) * conjugate(widen(load(kind, pc, oc + d)))
+            store(carry, summed, d, load(carry, summed, d) + x)
+    else:
+        for d in range(m):
+            x = load(carry, memory, d) * conjugate(widen(load(kind, pc, oc + d)))
+            store(carry, summed, d, load(carry, summed, d) + x)
 
 
 @_jit
@@ -23,7 +43,7 @@ def lanes_adjoint(
     D: int, block: int, lo: int, hi: int, carry: Any, total: Any, sums: Any, full: bool,
 ) -> None:  # fmt: skip
     """The adjoint l, and df or its sums over time (a row of ``sums`` a sequence); all but f and c0 are contiguous along D."""
-    S, columns, memory, summed = len(offsets) - 1, (D + block - 1) // block, carry.ctypes.data, total.ctypes.data
+    down, S, columns, memory, summed = ls[1] < 0, len(offsets) - 1, (D + block - 1) // block, carry.ctypes.data, total.ctypes.data
     for w in range(lo, hi):
         r, d0 = w // columns, w % columns * block
         b, s = r // S, r % S
@@ -35,38 +55,26 @@ def lanes_adjoint(
         od = b * ds[0] + offsets[s] * ds[1] + d0
         oz = b * zs[0] + s * zs[1] + d0 * zs[2]
         total[:m] = 0
-        for j in range(n):
+        for t in range(n):
             oc += cs[1]
-            if j == 0:
-                for d in range(m):
-                    store(carry, memory, d, widen(load(kind, pg, og + d)))
-            elif fs[2] == 0:
-                f = widen(load(kind, pf, of))
-                for d in range(m):
-                    store(carry, memory, d, f * load(carry, memory, d) + widen(load(kind, pg, og + d)))
+            if t > 0:
+                step(kind, pf, of, fs[2] == 0, pg, og, pl, ol, m, down, memory, carry)
             else:
                 for d in range(m):
-                    store(carry, memory, d, widen(load(kind, pf, of + d)) * load(carry, memory, d) + widen(load(kind, pg, og + d)))
-            last = j == n - 1
-            if full and not last:
-                for d in range(m):
-                    x = load(carry, memory, d)
+                    x = widen(load(kind, pg, og + d))
+                    store(carry, memory, d, x)
                     store(kind, pl, ol + d, narrow(kind, x))
-                    store(kind, pd, od + d, narrow(kind, x * np.conj(widen(load(kind, pc, oc + d)))))
-            elif not last:
+            if t == n - 1:
                 for d in range(m):
-                    x = load(carry, memory, d)
-                    store(kind, pl, ol + d, narrow(kind, x))
-                    store(total, summed, d, load(total, summed, d) + x * np.conj(widen(load(kind, pc, oc + d))))
-            else:
-                for d in range(m):
-                    x = load(carry, memory, d)
-                    store(kind, pl, ol + d, narrow(kind, x))
-                    x *= np.conj(widen(load(kind, pz, oz + d * zs[2])))
+                    x = load(carry, memory, d) * conjugate(widen(load(kind, pz, oz + d * zs[2])))
                     if full:
                         store(kind, pd, od + d, narrow(kind, x))
                     else:
                         total[d] += x
+            elif full:
+                _products(kind, pc, oc, pd, od, m, down, memory, carry)
+            else:
+                _add_products(kind, pc, oc, m, down, memory, summed, carry)
             of, og, ol, od = of + fs[1], og + gs[1], ol + ls[1], od + ds[1]
         if not full:
             sums[r, d0 : d0 + m] = total[:m]
@@ -90,15 +98,15 @@ def time_sums(
         p = q = x = y = sums[row, w % spans]
         for t in range(start, whole, 4):
             a, c = ol + t * ls[1], oc + t * cs[1]
-            p += widen(load(kind, pl, a)) * np.conj(widen(load(kind, pc, c)))
-            q += widen(load(kind, pl, a + ls[1])) * np.conj(widen(load(kind, pc, c + cs[1])))
-            x += widen(load(kind, pl, a + 2 * ls[1])) * np.conj(widen(load(kind, pc, c + 2 * cs[1])))
-            y += widen(load(kind, pl, a + 3 * ls[1])) * np.conj(widen(load(kind, pc, c + 3 * cs[1])))
+            p += widen(load(kind, pl, a)) * conjugate(widen(load(kind, pc, c)))
+            q += widen(load(kind, pl, a + ls[1])) * conjugate(widen(load(kind, pc, c + cs[1])))
+            x += widen(load(kind, pl, a + 2 * ls[1])) * conjugate(widen(load(kind, pc, c + 2 * cs[1])))
+            y += widen(load(kind, pl, a + 3 * ls[1])) * conjugate(widen(load(kind, pc, c + 3 * cs[1])))
         for t in range(whole, end):
-            p += widen(load(kind, pl, ol + t * ls[1])) * np.conj(widen(load(kind, pc, oc + t * cs[1])))
+            p += widen(load(kind, pl, ol + t * ls[1])) * conjugate(widen(load(kind, pc, oc + t * cs[1])))
         if start <= n - 1 < start + SPAN:
             z = widen(load(kind, pz, b * zs[0] + s * zs[1] + d * zs[2]))
-            p += widen(load(kind, pl, ol + (n - 1) * ls[1])) * np.conj(z)
+            p += widen(load(kind, pl, ol + (n - 1) * ls[1])) * conjugate(z)
         sums[row, w % spans] = (p + q) + (x + y)
 
 
@@ -117,15 +125,15 @@ def step_sums(
                 to = b if rows else 0
                 if lanes:
                     for d in range(D):
-                        sums[to, t, d] += widen(load(kind, pl, ol + d * ls[2])) * np.conj(widen(load(kind, pp, op + d * step)))
+                        sums[to, t, d] += widen(load(kind, pl, ol + d * ls[2])) * conjugate(widen(load(kind, pp, op + d * step)))
                 else:
                     p = q = x = y = zero
                     for d in range(0, D // 4 * 4, 4):
                         i, k = ol + d * ls[2], op + d * step
-                        p += widen(load(kind, pl, i)) * np.conj(widen(load(kind, pp, k)))
-                        q += widen(load(kind, pl, i + ls[2])) * np.conj(widen(load(kind, pp, k + step)))
-                        x += widen(load(kind, pl, i + 2 * ls[2])) * np.conj(widen(load(kind, pp, k + 2 * step)))
-                        y += widen(load(kind, pl, i + 3 * ls[2])) * np.conj(widen(load(kind, pp, k + 3 * step)))
+                        p += widen(load(kind, pl, i)) * conjugate(widen(load(kind, pp, k)))
+                        q += widen(load(kind, pl, i + ls[2])) * conjugate(widen(load(kind, pp, k + step)))
+                        x += widen(load(kind, pl, i + 2 * ls[2])) * conjugate(widen(load(kind, pp, k + 2 * step)))
+                        y += widen(load(kind, pl, i + 3 * ls[2])) * conjugate(widen(load(kind, pp, k + 3 * step)))
                     for d in range(D // 4 * 4, D):
-                        p += widen(load(kind, pl, ol + d * ls[2])) * np.conj(widen(load(kind, pp, op + d * step)))
+                        p += widen(load(kind, pl, ol + d * ls[2])) * conjugate(widen(load(kind, pp, op + d * step)))
                     sums[to, t, 0] += (p + q) + (x + y)

@@ -28,43 +28,61 @@ _jit: Callable[[Any], Any] = nb.njit(nogil=True, cache=True, error_model="numpy"
 
 
 @_jit
+def step(
+    kind: Any, pf: int, of: int, shared: bool, pu: int, ou: int, pc: int, oc: int, m: int, down: bool, memory: int, carry: Any
+) -> None:  # fmt: skip
+    """``c[d] = f[d] c[d] + u[d]`` for m lanes. Where time goes down in memory lanes do too: processors foresee one direction."""
+    if shared:
+        g = widen(load(kind, pf, of))
+        if down:
+            for d in range(m - 1, -1, -1):
+                x = g * load(carry, memory, d) + widen(load(kind, pu, ou + d))
+                store(carry, memory, d, x)
+                store(kind, pc, oc + d, narrow(kind, x))
+        else:
+            for d in range(m):
+                x = g * load(carry, memory, d) + widen(load(kind, pu, ou + d))
+                store(carry, memory, d, x)
+                store(kind, pc, oc + d, narrow(kind, x))
+    elif down:
+        for d in range(m - 1, -1, -1):
+            x = widen(load(kind, pf, of + d)) * load(carry, memory, d) + widen(load(kind, pu, ou + d))
+            store(carry, memory, d, x)
+            store(kind, pc, oc + d, narrow(kind, x))
+    else:
+        for d in range(m):
+            x = widen(load(kind, pf, of + d)) * load(carry, memory, d) + widen(load(kind, pu, ou + d))
+            store(carry, memory, d, x)
+            store(kind, pc, oc + d, narrow(kind, x))
+
+
+@_jit
 def lanes(
     kind: Any, pf: int, pu: int, pz: int, pc: int, fs: Any, us: Any, zs: Any, cs: Any, offsets: Any, D: int, block: int, lo: int, hi: int,
     lag: int, carry: Any,
 ) -> None:  # fmt: skip
     """Vectorised over D; u and c contiguous along it, f contiguous or constant."""
     S, columns, memory = len(offsets) - 1, (D + block - 1) // block, carry.ctypes.data
+    ft, ut, ct = fs[1], us[1], cs[1]
     for w in range(lo, hi):
         r, d0 = w // columns, w % columns * block
         b, s = r // S, r % S
         n, m = offsets[s + 1] - offsets[s], min(block, D - d0)
-        of = b * fs[0] + offsets[s] * fs[1] + d0 * fs[2]
-        ou = b * us[0] + offsets[s] * us[1] + d0
-        oc = b * cs[0] + offsets[s] * cs[1] + d0
+        of = b * fs[0] + (offsets[s] - lag) * ft + d0 * fs[2]
+        ou = b * us[0] + offsets[s] * ut + d0
+        oc = b * cs[0] + offsets[s] * ct + d0
         oz = b * zs[0] + s * zs[1] + d0 * zs[2]
-        if n == 0:
-            continue
-        for d in range(m):
-            x = widen(load(kind, pu, ou + d))
-            if lag == 0:
-                x += widen(load(kind, pf, of + d * fs[2])) * widen(load(kind, pz, oz + d * zs[2]))
-            store(carry, memory, d, x)
-            store(kind, pc, oc + d, narrow(kind, x))
-        ft, ut, ct = fs[1], us[1], cs[1]
-        of -= lag * ft
-        for _ in range(1, n):
-            of, ou, oc = of + ft, ou + ut, oc + ct
-            if fs[2] == 0:
-                g = widen(load(kind, pf, of))
-                for d in range(m):
-                    x = g * load(carry, memory, d) + widen(load(kind, pu, ou + d))
-                    store(carry, memory, d, x)
-                    store(kind, pc, oc + d, narrow(kind, x))
+        for t in range(n):
+            if t > 0:
+                step(kind, pf, of, fs[2] == 0, pu, ou, pc, oc, m, ct < 0, memory, carry)
             else:
                 for d in range(m):
-                    x = widen(load(kind, pf, of + d)) * load(carry, memory, d) + widen(load(kind, pu, ou + d))
+                    x = widen(load(kind, pu, ou + d))
+                    if lag == 0:
+                        x += widen(load(kind, pf, of + d * fs[2])) * widen(load(kind, pz, oz + d * zs[2]))
                     store(carry, memory, d, x)
                     store(kind, pc, oc + d, narrow(kind, x))
+            of, ou, oc = of + ft, ou + ut, oc + ct
 
 
 @_jit
