@@ -77,16 +77,16 @@ def linear_scan(
         cu_seqlens = cu_seqlens.to(device=u.device, dtype=torch.int64)
     sequences = 1 if cu_seqlens is None else cu_seqlens.shape[0] - 1
     start_shape = outer + inner if cu_seqlens is None else (*outer, sequences, *inner)
-    drive = u.to(run).expand(shape).reshape(batch, steps, width)
+    drive = _shaped(u.to(run), shape, (batch, steps, width))
     flat = _unexpanded(gate.to(run), shape, axis)
     if c0 is None:
         start = torch.zeros((), dtype=run, device=u.device).expand(batch, sequences, width)
     elif not _broadcasts(c0.shape, start_shape):
         raise DataError(explain("c0 does not fit", tuple(c0.shape), start_shape, "pass one state a sequence"))
     else:
-        start = c0.to(run).expand(start_shape).reshape(batch, sequences, width)
+        start = _shaped(c0.to(run), start_shape, (batch, sequences, width))
     c = scan(flat, drive, start, cu_seqlens, reverse, backend)
-    states = c.reshape(shape).to(dtype)
+    states = _shaped(c, shape, shape).to(dtype)
     if not return_final:
         return states
     return states, formulas.at_ends(c, start, cu_seqlens, reverse).reshape(start_shape).to(dtype)
@@ -169,8 +169,15 @@ def _check_bounds(bounds: Tensor, steps: int, batch: int) -> None:
         raise DataError(explain("cu_seqlens are not increasing from 0 to T", bounds.tolist(), f"0 ... {steps}", "pass cumulative lengths"))
 
 
+def _shaped(x: Tensor, shape: tuple[int, ...], flat: tuple[int, ...]) -> Tensor:
+    """``x`` broadcast to ``shape`` and then reshaped; itself where nothing changes, since a view costs a microsecond."""
+    return x if x.shape == flat else x.reshape(flat) if x.numel() == math.prod(flat) else x.expand(shape).reshape(flat)
+
+
 def _unexpanded(f: Tensor, shape: tuple[int, ...], axis: int) -> Tensor:
     """Gates as (B|1, T|1, D|1): an axis group along which it is broadcast keeps size 1."""
+    if f.ndim == len(shape) == 3 and axis == 1:
+        return f
     sizes = (1,) * (len(shape) - f.ndim) + tuple(f.shape)
     groups = []
     for full, own in (

@@ -267,9 +267,12 @@ _adjoint_op.register_vmap(_adjoint_vmap)
 def scan(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: bool, backend: str) -> Tensor:
     """States (B, T, D) from canonical tensors, with the derivatives that the caller's mode can take."""
     if not torch.compiler.is_compiling():
-        if torch._C._functorch.peek_interpreter_stack() is None:
+        if torch._C._functorch.peek_interpreter_stack() is not None:
+            return _Scan.apply(f, u, c0, offsets, reverse, backend)  # type: ignore[no-any-return, no-untyped-call]
+        wanted = torch.is_grad_enabled() and (f.requires_grad or u.requires_grad or c0.requires_grad)
+        if wanted or forward_ad._current_level >= 0 or _traced(f, u, c0):
             return _Plain.apply(f, u, c0, offsets, reverse, backend)  # type: ignore[no-any-return, no-untyped-call]
-        return _Scan.apply(f, u, c0, offsets, reverse, backend)  # type: ignore[no-any-return, no-untyped-call]
+        return _scan_now(f, u, c0, offsets, reverse, backend)
     if forward_ad._current_level >= 0:
         fix = "call torch.func.jvp outside torch.compile, or compile the function and differentiate it in eager mode"
         raise EquationError(explain("a compiled scan has no forward-mode derivative", "jvp inside torch.compile", "reverse mode", fix))
