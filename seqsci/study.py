@@ -44,6 +44,9 @@ class Study:
         config: the configuration, as read.
         covariates: columns of the frame that a drive reads.
         realized: (rows,) realized variance [percent^2] on the level of squared returns, NaN where there is none, or None.
+        rows: the sequences, where a domain makes them itself (many units); the frame is then for tables only.
+        held_out: how such a domain compares its model, given a fit and a function that is told what runs; it returns an object with
+            ``scores``, ``differences`` and a text, as a `Comparison` has them. None: by rolling origin over the one series.
     """
 
     name: str
@@ -60,9 +63,13 @@ class Study:
     config: Mapping[str, Any] = field(default_factory=dict)
     covariates: tuple[str, ...] = ()
     realized: Any = None
+    rows: Sequences | None = None
+    held_out: Callable[[Fit, Callable[[str], None] | None], Any] | None = None
 
     def sequences(self) -> Sequences:
         """The frame as the model's sequences, with the covariates as known columns; what a drive will feed is zero."""
+        if self.rows is not None:
+            return self.rows
         drive = self.estimator.drive if isinstance(self.estimator, GradientDescent) else None
         frame = self.frame if drive is None else self.frame.assign(**{drive.name: 0.0})
         found = to_sequences(self.model, frame)
@@ -174,6 +181,9 @@ def compare_fit(
         raise DataError(explain("a comparison needs baselines", "none", "a study, models or predictors", "compare(fit, baselines=[...])"))
     if isinstance(baselines, Study):
         study = baselines
+        if study.held_out is not None:
+            held: Comparison = study.held_out(fitted, progress)
+            return held
         rules = (study.test_share, study.refit, study.label, study.restriction, study.tried_before)
         trained = study.estimator if isinstance(study.estimator, GradientDescent) else None
         return compare_fit(fitted, study.baselines, *rules, progress, trained, study.realized)

@@ -33,7 +33,7 @@ LAYERS = (
     ("bank_predictor",),
     ("baselines", "evaluate"),
     ("registry", "rundir", "plots", "inference"),
-    ("report", "training", "rank_histogram"),
+    ("report", "training", "rank_histogram", "export"),
     ("study",),
     ("domains",),
     ("cli", "testing"),

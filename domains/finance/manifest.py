@@ -16,6 +16,19 @@ CONFIGS = {
 }
 TEMPLATES = ("returns",)
 """Configurations that wait for a file of the user's."""
+OPTIONS = {
+    "data.kind": "prices or returns",
+    "data.unit": "decimal or percent",
+    "data.column": "column to read",
+    "data.date_column": "column of dates",
+    "data.id_column": "column of series names",
+    "data.unique_id": "the series to take",
+    "data.realized": "column of realized variance, in the squared unit of the returns: adds a score",
+    "data.series": "",
+    "comparison.refit": "rows between refits",
+    "comparison.test_share": "share of rows that are forecast",
+}
+"""Keys of a configuration that are options of `seqsci fit`, with their help ("": not shown)."""
 STUDY = "seqsci.domains.finance.study:build"
 """Import path of the function that turns a configuration into a study."""
 PANEL = "seqsci.domains.finance.study:panel"

@@ -22,6 +22,7 @@ COMMANDS = {
     "test": "test",
     "predict": "predict",
     "report": "report",
+    "export": "export",
     "list": "catalogue",
     "show": "show",
     "cite": "cite",

@@ -17,22 +17,24 @@ if TYPE_CHECKING:
     from seqsci.study import Study
 
 HELP = "fit a model, compare it with its baselines, write a run"
-OVERRIDES = {
-    "data.path": "file of your data, CSV or Parquet (--data FILE is short for it)",
-    "data.kind": "prices or returns",
-    "data.unit": "decimal or percent",
-    "data.column": "column to read",
-    "data.date_column": "column of dates",
-    "data.id_column": "column of series names",
-    "data.unique_id": "the series to take",
-    "data.realized": "column of realized variance, in the squared unit of the returns: adds a score",
-    "data.series": "",
+GENERAL = {
+    "data.path": "file of your data (--data FILE is short for it)",
     "model": "model by name (seqsci show NAME)",
-    "comparison.refit": "rows between refits",
-    "comparison.test_share": "share of rows that are forecast",
     "comparison.label": "development or confirmation",
 }
+"""Keys of every domain's configuration that are options; a domain adds its own (OPTIONS of its manifest)."""
 TRAINING = ("estimator.", "trainer.")
+
+
+def overrides() -> dict[str, str]:
+    """Keys of configurations that are options of the command, with their help."""
+    from seqsci.registry import manifests
+
+    found = dict(GENERAL)
+    for domain, manifest in manifests().items():
+        for key, text in getattr(manifest, "OPTIONS", {}).items():
+            found[key] = found.get(key) or (text and f"{text} ({domain})")
+    return found
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +46,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", metavar="RUN", help="go on with a training that was interrupted; bit-equal to one that was not")
     parser.add_argument("--data", metavar="FILE", help="your data; columns as the CSV contract says (docs/csv.md)")
     parser.add_argument("--help-all", action="store_true", help="also the options of training: --estimator.* and --trainer.*")
-    for key, text in OVERRIDES.items():
+    for key, text in overrides().items():
         parser.add_argument(f"--{key}", metavar=key.split(".")[-1].upper(), help=text or argparse.SUPPRESS)
     parser.set_defaults(accepts=TRAINING)
 
@@ -127,7 +129,7 @@ def _config(arguments: argparse.Namespace) -> str:
 
 
 def _overrides(arguments: argparse.Namespace, training: Sequence[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {k: v for k in OVERRIDES if (v := getattr(arguments, k)) is not None}
+    found: dict[str, Any] = {k: v for k in overrides() if (v := getattr(arguments, k)) is not None}
     if arguments.data is not None:
         found["data.path"] = arguments.data
     for option in training:
@@ -171,7 +173,7 @@ def _with_trainer(study: Study, training: Sequence[str]) -> Study:
 
 def _resume(arguments: argparse.Namespace, training: Sequence[str]) -> None:
     clock = time.perf_counter()
-    given = [f"--{k}" for k in ("config", "data", *OVERRIDES) if getattr(arguments, k) is not None]
+    given = [f"--{k}" for k in ("config", "data", *overrides()) if getattr(arguments, k) is not None]
     given += [o.split("=")[0] for o in training if not o.startswith("--trainer.")]
     if given:
         raise ConfigError(
@@ -193,7 +195,7 @@ def gather(words: Sequence[str]) -> list[str]:
     while rest:
         word = rest.pop(0)
         if not word.startswith(tuple(f"--{t}" for t in TRAINING)):
-            known = [f"--{k}" for k in OVERRIDES] + ["--config", "--out", "--data", "--resume", "--no-compare", "--no-report"]
+            known = [f"--{k}" for k in overrides()] + ["--config", "--out", "--data", "--resume", "--no-compare", "--no-report"]
             hint = did_you_mean(word.split("=")[0], known)
             raise ConfigError(explain(f"unknown option {word.split('=')[0]}{hint}", word, "an option of seqsci fit", "seqsci fit --help"))
         if "=" not in word and rest and not rest[0].startswith("--"):

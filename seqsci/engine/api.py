@@ -68,7 +68,7 @@ def linear_scan(
         )
     axis = dim % len(shape)
     outer, steps, inner = shape[:axis], shape[axis], shape[axis + 1 :]
-    dtype = _result_type(gate, u)
+    dtype = result_type(gate, u)
     dtype = torch.promote_types(dtype, c0.dtype) if c0 is not None and c0.is_complex() else dtype
     run = torch.float32 if dtype == torch.float16 else dtype
     batch, width = math.prod(outer), math.prod(inner)
@@ -110,7 +110,7 @@ def elapsed_decay(elapsed: Tensor, rate: Tensor | float) -> Tensor:
     return torch.exp(-rate * elapsed)
 
 
-def _result_type(f: Tensor, u: Tensor) -> torch.dtype:
+def result_type(f: Tensor, u: Tensor) -> torch.dtype:
     """`torch.result_type`, which Dynamo does not trace: a gate without axes does not widen the result."""
     if f.ndim or u.ndim == 0 or (f.is_complex() and not u.is_complex()):
         narrow = f.ndim == 0 and u.ndim and u.dtype != torch.float64

@@ -1,0 +1,212 @@
+"""The scan of sequences larger than memory: chunk after chunk, with a carry in double precision that can be saved and taken up again."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqsci.engine.api import linear_scan, result_type
+from seqsci.errors import ArtefactError, DataError, MissingExtraError, ParameterError, explain
+
+CHUNK = 1 << 22
+"""Steps of a chunk, if its state is a single number."""
+
+
+@dataclass(frozen=True, eq=False)
+class Carry:
+    """What a stream remembers between two chunks.
+
+    Attributes:
+        state: the state after the last step taken, in the shape of u without its axis of time; float64 or complex128.
+        position: how many steps were taken.
+    """
+
+    state: Tensor
+    position: int
+
+    def save(self, path: str | Path) -> Path:
+        """Write a safetensors file, whole or not at all; raises `ArtefactError` where that cannot be done."""
+        target = Path(path)
+        state = torch.view_as_real(self.state) if self.state.is_complex() else self.state
+        temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+        about = {"format": "seqsci carry 1", "position": str(self.position), "complex": str(int(self.state.is_complex()))}
+        try:
+            from safetensors.torch import save
+        except ImportError as error:
+            raise MissingExtraError("safetensors", "fit", "Writing a carry") from error
+        try:
+            temporary.write_bytes(save({"state": state.contiguous()}, about))
+            os.replace(temporary, target)
+        except OSError as error:
+            raise ArtefactError(
+                explain(f"cannot write {target}", error.strerror, "a folder that can be written", "choose another")
+            ) from error
+        return target
+
+    @staticmethod
+    def load(path: str | Path) -> Carry:
+        """Read what `save` wrote; raises `ArtefactError` for a missing, damaged or foreign file."""
+        try:
+            from safetensors import SafetensorError, safe_open
+        except ImportError as error:
+            raise MissingExtraError("safetensors", "fit", "Reading a carry") from error
+        try:
+            with safe_open(str(path), "pt") as file:
+                about, state = file.metadata() or {}, file.get_tensor("state")
+            if about.get("format") != "seqsci carry 1":
+                raise ArtefactError(explain(f"{path} is not a carry", about.get("format"), "seqsci carry 1", "pass what Carry.save wrote"))
+            return Carry(torch.view_as_complex(state) if about["complex"] == "1" else state, int(about["position"]))
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            got = f"{type(error).__name__}: {error}"[:200]
+            raise ArtefactError(
+                explain(f"{path} cannot be read", got, "a file that Carry.save wrote", "start anew, or take a backup")
+            ) from error
+
+
+def scan_chunks(
+    f: Any,
+    u: Any,
+    carry: Carry | Tensor | None = None,
+    *,
+    dim: int = 0,
+    chunk: int | None = None,
+    reverse: bool = False,
+    out: Any = None,
+    backend: Literal["auto", "numba", "torch"] = "auto",
+) -> Iterator[tuple[Tensor, Carry]]:
+    """Run ``c_t = f_t c_{t-1} + u_t`` over arrays larger than memory, one chunk of time after the other.
+
+    Args:
+        f: what is kept; a number, or an array that broadcasts with u. Only the rows of a chunk are read.
+        u: what is added: a `numpy.memmap`, an array, a tensor, or anything with ``shape`` and slices (HDF5, Zarr). Pages of a memory map
+            are handed back after use.
+        carry: where to go on, of an earlier call or of `Carry.load`; or the (...) state before the first step; 0 if left out.
+        dim: the axis of time of u (0: a track is long and has no batch).
+        chunk: steps a chunk; by default 4 million numbers.
+        reverse: go from the last step to the first, in chunks from the end.
+        out: array in the shape of u, e.g. a `numpy.memmap` opened with "r+" or "w+", that takes the states; its pages are handed back too.
+        backend: as in `linear_scan`.
+
+    Yields:
+        states of a chunk, in the shape of u's chunk, and the carry after it. Joined, the chunks are the states of one `linear_scan`: the
+        carry is not rounded to the dtype of u. No derivatives: the stream does not keep what they need.
+
+    Raises:
+        DataError: shapes that do not fit, a carry beyond the end, inputs that require a gradient.
+        ParameterError: chunk < 1.
+
+    >>> u = np.ones(10_000, np.float32)
+    >>> for states, carry in scan_chunks(0.5, u, chunk=4_000):
+    ...     print(carry.position, float(carry.state))
+    4000 2.0
+    8000 2.0
+    10000 2.0
+    """
+    shape = tuple(int(n) for n in u.shape)
+    if not shape or not -len(shape) <= dim < len(shape):
+        got = f"dim={dim} of {shape}"
+        raise DataError(explain("there is no such axis of time", got, "an axis of u", "pass dim=0 for a single sequence (T,)"))
+    axis = dim % len(shape)
+    steps, rest = shape[axis], shape[:axis] + shape[axis + 1 :]
+    gate_shape = tuple(int(n) for n in getattr(f, "shape", ()))
+    padded = (1,) * (len(shape) - len(gate_shape)) + gate_shape
+    if len(padded) > len(shape) or any(n not in (1, m) for n, m in zip(padded, shape, strict=True)):
+        got = f"f {gate_shape}, u {shape}"
+        raise DataError(explain("shapes do not broadcast", got, "every axis of f is 1 or as long as that of u", "give f the axes of u"))
+    if out is not None and tuple(out.shape) != shape:
+        raise DataError(explain("out does not fit", tuple(out.shape), shape, "make it in the shape of u"))
+    length = chunk if chunk is not None else max(1, CHUNK // max(1, int(np.prod(rest))))
+    if length < 1:
+        raise ParameterError(explain("chunk must be positive", chunk, ">= 1", "leave it out"))
+    start = carry if isinstance(carry, Carry) else Carry(torch.zeros(rest, dtype=torch.float64) if carry is None else carry, 0)
+    if not 0 <= start.position <= steps:
+        raise DataError(explain("the carry lies beyond the end", start.position, f"0 ... {steps}", "pass the carry of this sequence"))
+    slices = _slices(start.position, steps, length, reverse)
+    varies = bool(gate_shape) and padded[axis] != 1
+
+    def pieces() -> Iterator[tuple[Any, Any]]:
+        for lo, hi in slices:
+            at = (slice(None),) * axis + (slice(lo, hi),)
+            yield (f[at[len(shape) - len(gate_shape) :]] if varies else f), u[at]
+
+    return _written(scan_pieces(pieces(), start, dim=axis, reverse=reverse, backend=backend), (f, u, out), out, slices, axis)
+
+
+def scan_pieces(
+    pieces: Iterable[tuple[Any, Any]],
+    carry: Carry | Tensor | None = None,
+    *,
+    dim: int = 0,
+    reverse: bool = False,
+    backend: Literal["auto", "numba", "torch"] = "auto",
+) -> Iterator[tuple[Tensor, Carry]]:
+    """Run the scan over an iterable of pieces ``(f, u)`` in the order of travel, such as chunks from a reader of files.
+
+    Each piece is as in `linear_scan`; with ``reverse`` the first one is the last in time. Yields as `scan_chunks`, which see.
+    """
+    position = carry.position if isinstance(carry, Carry) else 0
+    state = carry.state if isinstance(carry, Carry) else carry
+    for f, u in pieces:
+        gate, drive = _tensor(f), _tensor(u)
+        if drive is None:
+            raise DataError(explain("a piece without inputs", type(u).__name__, "(f, u), u an array", "pass u as an array"))
+        gate = torch.as_tensor(f) if gate is None else gate
+        if torch.is_grad_enabled() and (gate.requires_grad or drive.requires_grad or (state is not None and state.requires_grad)):
+            fix = "detach them, or call linear_scan(..., return_final=True) chunk by chunk"
+            raise DataError(explain("a stream carries no gradient", "inputs that require one", "inputs without", fix))
+        with torch.no_grad():
+            states, state = _advance(gate, drive, state, dim, reverse, backend)
+        position += drive.shape[dim]
+        yield states, Carry(state, position)
+
+
+def _advance(f: Tensor, u: Tensor, state: Tensor | None, dim: int, reverse: bool, backend: Any) -> tuple[Tensor, Tensor]:
+    dtype = result_type(f, u)
+    dtype = torch.promote_types(dtype, torch.complex64) if state is not None and state.is_complex() else dtype
+    wide = torch.complex128 if dtype.is_complex else torch.float64
+    start = None if state is None else state.to(wide)
+    gate, drive = (x.to(dtype).to(wide) for x in (f, u))
+    states, end = linear_scan(gate, drive, start, dim=dim, reverse=reverse, return_final=True, backend=backend)
+    return states.to(dtype), end
+
+
+def _slices(position: int, steps: int, length: int, reverse: bool) -> list[tuple[int, int]]:
+    """Bounds of the chunks that are left, in the order of travel."""
+    cuts = [(lo, min(steps, lo + length)) for lo in range(position, steps, length)]
+    return [(steps - hi, steps - lo) for lo, hi in cuts] if reverse else cuts
+
+
+def _tensor(x: Any) -> Tensor | None:
+    """A tensor of what was read; arrays are copied, since a memory map may be read-only and is let go afterwards."""
+    if isinstance(x, Tensor):
+        return x
+    return None if np.ndim(x) == 0 else torch.from_numpy(np.array(x))
+
+
+def _written(
+    chunks: Iterator[tuple[Tensor, Carry]], sources: tuple[Any, ...], out: Any, slices: list[tuple[int, int]], axis: int
+) -> Iterator[tuple[Tensor, Carry]]:
+    for (lo, hi), (states, carry) in zip(slices, chunks, strict=True):
+        if out is not None:
+            at = (slice(None),) * axis + (slice(lo, hi),)
+            out[at] = states if isinstance(out, Tensor) else (states.float() if states.dtype == torch.bfloat16 else states).numpy()
+        for source in sources:
+            _release(source)
+        yield states, carry
+
+
+def _release(source: Any) -> None:
+    """Hand the pages of a memory map back; what was written to them stays in the file."""
+    held = getattr(source, "_mmap", None)
+    if isinstance(held, mmap.mmap) and hasattr(held, "madvise") and getattr(source, "mode", "c") != "c":
+        with contextlib.suppress(OSError, ValueError):  # advice that a platform does not take
+            held.madvise(mmap.MADV_DONTNEED)

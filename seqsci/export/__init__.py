@@ -1,0 +1,1 @@
+"""A fitted model as one source file that depends on nothing: its equations, its parameters, and an interval solver."""
