@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -277,3 +278,12 @@ def test_a_forked_worker_gets_threads_of_its_own() -> None:
     assert queue.get(timeout=30) == 2.0
     worker.join(30)
     assert worker.exitcode == 0
+
+
+def test_a_sequence_of_one_step_beside_a_long_one_is_computed():
+    """The kernel of long rows cuts off the first step of a row; a row that has no other is still a row."""
+    u, f = torch.randn(1, 300_001, 1), torch.rand(1, 300_001, 1)
+    for bounds in ([0, 1, 300_001], [0, 300_000, 300_001]):
+        packed = linear_scan(f, u, cu_seqlens=torch.tensor(bounds))
+        apart = [linear_scan(f[:, a:b], u[:, a:b]) for a, b in pairwise(bounds)]
+        assert torch.allclose(packed, torch.cat(apart, 1), atol=1e-6)

@@ -54,8 +54,8 @@ def linear_scan(
     tensor([1.0000, 0.5000, 0.2500])
     """
     gate = torch.as_tensor(f, device=u.device) if not isinstance(f, Tensor) else f
-    _check(gate, u, c0, mask, backend)
-    shape = _broadcast("f", gate, "u", u)
+    check(gate, u, c0, mask, backend)
+    shape = broadcast_shape("f", gate, "u", u)
     if mask is not None:
         missing = mask if mask.ndim == len(shape) else mask.unsqueeze(-1)
         if mask.ndim not in (len(shape), len(shape) - 1) or not _broadcasts(missing.shape, shape):
@@ -78,7 +78,7 @@ def linear_scan(
     sequences = 1 if cu_seqlens is None else cu_seqlens.shape[0] - 1
     start_shape = outer + inner if cu_seqlens is None else (*outer, sequences, *inner)
     drive = _shaped(u.to(run), shape, (batch, steps, width))
-    flat = _unexpanded(gate.to(run), shape, axis)
+    flat = unexpanded(gate.to(run), shape, axis)
     if c0 is None:
         start = torch.zeros((), dtype=run, device=u.device).expand(batch, sequences, width)
     elif not _broadcasts(c0.shape, start_shape):
@@ -128,7 +128,8 @@ def _broadcasts(small: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     return len(small) <= len(shape) and all(a in (1, b) for a, b in zip(small, tail, strict=True))
 
 
-def _broadcast(name: str, a: Tensor, other: str, b: Tensor) -> tuple[int, ...]:
+def broadcast_shape(name: str, a: Tensor, other: str, b: Tensor) -> tuple[int, ...]:
+    """The shape of two tensors together; raises `DataError` naming both."""
     axes = max(a.ndim, b.ndim)
     sizes = [((1,) * (axes - x.ndim) + tuple(x.shape)) for x in (a, b)]
     if any(n != m and 1 not in (n, m) for n, m in zip(*sizes, strict=True)):
@@ -137,7 +138,8 @@ def _broadcast(name: str, a: Tensor, other: str, b: Tensor) -> tuple[int, ...]:
     return tuple(m if n == 1 else n for n, m in zip(*sizes, strict=True))
 
 
-def _check(f: Tensor, u: Tensor, c0: Tensor | None, mask: Tensor | None, backend: str) -> None:
+def check(f: Tensor, u: Tensor, c0: Tensor | None, mask: Tensor | None, backend: str) -> None:
+    """Raise the error of inputs that no scan takes: integers, several devices, a back end that is not there."""
     if backend not in ("auto", "numba", "torch"):
         raise ParameterError(explain("unknown backend", backend, "auto, numba or torch", "pass one of them"))
     named = {"f": f, "u": u, "c0": c0}
@@ -174,7 +176,7 @@ def _shaped(x: Tensor, shape: tuple[int, ...], flat: tuple[int, ...]) -> Tensor:
     return x if x.shape == flat else x.reshape(flat) if x.numel() == math.prod(flat) else x.expand(shape).reshape(flat)
 
 
-def _unexpanded(f: Tensor, shape: tuple[int, ...], axis: int) -> Tensor:
+def unexpanded(f: Tensor, shape: tuple[int, ...], axis: int) -> Tensor:
     """Gates as (B|1, T|1, D|1): an axis group along which it is broadcast keeps size 1."""
     if f.ndim == len(shape) == 3 and axis == 1:
         return f

@@ -2,6 +2,8 @@
 
 All take the same description of (B, T, D) memory: an address a tensor and strides in elements (negative to go back in time), ``offsets``
 of the S sequences along T in the order of travel, and ``lag`` (0: the gate of this step; 1: of the step before, the first step has none).
+The initial states have a kind of their own, ``first``: a stream carries them in double precision. ``pe`` is the address of (B S, D) last
+states in double precision, in the order of travel; nobody asks for them where it is 0.
 
 `lanes` walks time and is vectorised over contiguous lanes. `chains` walks eight rows at once through tiles in the first cache, because
 one row is limited by the latency of a multiply and an add. `split_numba.split` cuts one long row into blocks of eight chunks: product and
@@ -58,8 +60,8 @@ def step(
 
 @_jit
 def lanes(
-    kind: Any, pf: int, pu: int, pz: int, pc: int, fs: Any, us: Any, zs: Any, cs: Any, offsets: Any, D: int, block: int, lo: int, hi: int,
-    lag: int, carry: Any,
+    kind: Any, first: Any, pf: int, pu: int, pz: int, pc: int, pe: int, fs: Any, us: Any, zs: Any, cs: Any, offsets: Any, D: int,
+    block: int, lo: int, hi: int, lag: int, carry: Any,
 ) -> None:  # fmt: skip
     """Vectorised over D; u and c contiguous along it, f contiguous or constant."""
     S, columns, memory = len(offsets) - 1, (D + block - 1) // block, carry.ctypes.data
@@ -79,10 +81,13 @@ def lanes(
                 for d in range(m):
                     x = widen(load(kind, pu, ou + d))
                     if lag == 0:
-                        x += widen(load(kind, pf, of + d * fs[2])) * widen(load(kind, pz, oz + d * zs[2]))
+                        x += widen(load(kind, pf, of + d * fs[2])) * widen(load(first, pz, oz + d * zs[2]))
                     store(carry, memory, d, x)
                     store(kind, pc, oc + d, narrow(kind, x))
             of, ou, oc = of + ft, ou + ut, oc + ct
+        if pe != 0 and n > 0:
+            for d in range(m):
+                store(carry, pe, r * D + d0 + d, load(carry, memory, d))
 
 
 @_jit
@@ -137,16 +142,16 @@ def _run_tile(F: Any, U: Any, carry: Any, count: int) -> None:
 
 @_jit
 def chains(
-    kind: Any, pf: int, pu: int, pz: int, pc: int, fs: Any, us: Any, zs: Any, cs: Any, offsets: Any, D: int, lo: int, hi: int, lag: int,
-    F: Any, U: Any, carry: Any, at: Any, places: Any,
+    kind: Any, first: Any, pf: int, pu: int, pz: int, pc: int, pe: int, fs: Any, us: Any, zs: Any, cs: Any, offsets: Any, D: int, lo: int,
+    hi: int, lag: int, F: Any, U: Any, carry: Any, at: Any, places: Any,
 ) -> None:  # fmt: skip
     """Rows lo to hi in groups of eight, any strides; where time is contiguous, through registers, else and at the ends through tiles."""
     S, size = len(offsets) - 1, kind.itemsize
-    for first in range(lo, hi, 8):
-        m, longest, shortest = min(8, hi - first), 0, offsets[S]
+    for group in range(lo, hi, 8):
+        m, longest, shortest = min(8, hi - group), 0, offsets[S]
         for q in range(m):
-            r = (first + q) // D
-            b, s, d = r // S, r % S, (first + q) % D
+            r = (group + q) // D
+            b, s, d = r // S, r % S, (group + q) % D
             n = offsets[s + 1] - offsets[s]
             of = b * fs[0] + offsets[s] * fs[1] + d * fs[2]
             ou = b * us[0] + offsets[s] * us[1] + d * us[2]
@@ -156,9 +161,11 @@ def chains(
             if n > 0:
                 x = widen(load(kind, pu, ou))
                 if lag == 0:
-                    x += widen(load(kind, pf, of)) * widen(load(kind, pz, b * zs[0] + s * zs[1] + d * zs[2]))
+                    x += widen(load(kind, pf, of)) * widen(load(first, pz, b * zs[0] + s * zs[1] + d * zs[2]))
                 carry[q] = x
                 store(kind, pc, oc, narrow(kind, x))
+                if pe != 0:
+                    store(carry, pe, group + q, x)
         start = 1
         if shortest > 8 and us[1] == cs[1]:
             for q in range(8):  # where there are fewer, the last row is computed again
@@ -170,6 +177,9 @@ def chains(
             table, blocks = places.ctypes.data, (shortest - 1) // 8
             if advance(kind, table, table + 64, table + 128, blocks, carry.ctypes.data, fs[1], us[1]):
                 start = 1 + 8 * blocks
+                if pe != 0:
+                    for q in range(m):
+                        store(carry, pe, group + q, carry[q])
         for i in range(start, longest, TILE):
             for q in range(m):
                 count = min(TILE, at[q, 3] - i)
@@ -181,3 +191,5 @@ def chains(
                 count = min(TILE, at[q, 3] - i)
                 if count > 0:
                     _flush(kind, pc, at[q, 2] + i * cs[1], cs[1], count, U, q * TILE)
+                    if pe != 0:
+                        store(carry, pe, group + q, U[q * TILE + count - 1])

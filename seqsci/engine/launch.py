@@ -62,8 +62,11 @@ def bounds_of(offsets: Tensor | None, steps: int, reverse: bool) -> Any:
     return np.ascontiguousarray(steps - bounds[::-1]) if reverse and offsets is not None else bounds
 
 
-def compiled(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: bool, lag: int) -> Tensor:
-    """What `reference.loop` computes, by compiled kernels; same arguments."""
+def compiled(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: bool, lag: int, ends: np.ndarray | None = None) -> Tensor:
+    """What `reference.loop` computes, by compiled kernels; same arguments.
+
+    ``ends`` (B, S, D) in double precision takes the last state of every sequence that has a step, in the order of travel.
+    """
     f, u, c0 = plain(f), plain(u), plain(c0)
     batch, steps, width = u.shape
     if width >= WIDE and u.stride(2) == 0:  # an expanded cotangent, such as that of a sum
@@ -74,19 +77,23 @@ def compiled(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: 
         return out
     bounds = bounds_of(offsets, steps, reverse)
     views = (View(f, reverse, steps), View(u, reverse, steps), View(c0, reverse, len(bounds) - 1), View(out, reverse, steps))
-    kind, wide = KINDS[u.dtype]
+    (kind, wide), end = KINDS[u.dtype], 0 if ends is None else ends.ctypes.data
+    kinds = (kind, KINDS[c0.dtype][0])
     rows = batch * (len(bounds) - 1) * width
     if width >= WIDE and views[1].strides[2] == views[3].strides[2] == 1 and views[0].strides[2] in (0, 1):
-        _lanes(kind, wide, views, bounds, batch, width, lag, elements)
+        _lanes(kinds, wide, views, end, bounds, batch, width, lag, elements)
     elif rows <= 4 and steps >= 2 * pool.SERIAL // rows:
-        _split(kind, wide, views, bounds, batch, width, lag)
+        _split(kinds, wide, views, ends, bounds, batch, width, lag)
     else:
-        _chains(kind, wide, views, bounds, rows, width, lag, elements)
+        _chains(kinds, wide, views, end, bounds, rows, width, lag, elements)
     return out
 
 
-def _arguments(kind: Any, views: tuple[View, ...]) -> tuple[Any, ...]:
-    return (kind, *(v.address for v in views), *(v.strides for v in views))
+Kinds = tuple[Any, Any]
+
+
+def _arguments(kinds: Kinds, views: tuple[View, ...], end: int) -> tuple[Any, ...]:
+    return (*kinds, *(v.address for v in views), end, *(v.strides for v in views))
 
 
 def blocks_of_lanes(elements: int, sequences: int, width: int) -> tuple[int, int, int]:
@@ -98,14 +105,16 @@ def blocks_of_lanes(elements: int, sequences: int, width: int) -> tuple[int, int
     return block, total, min(count, total)
 
 
-def _lanes(kind: Any, wide: Any, views: tuple[View, ...], bounds: Any, batch: int, width: int, lag: int, elements: int) -> None:
+def _lanes(
+    kinds: Kinds, wide: Any, views: tuple[View, ...], end: int, bounds: Any, batch: int, width: int, lag: int, elements: int
+) -> None:
     from seqsci.engine.kernels_numba import lanes
 
     block, total, count = blocks_of_lanes(elements, batch * (len(bounds) - 1), width)
 
     def work(part: int) -> None:
         lo, hi = pool.share(total, part, count)
-        lanes(*_arguments(kind, views), bounds, width, block, lo, hi, lag, np.empty(block, wide))
+        lanes(*_arguments(kinds, views, end), bounds, width, block, lo, hi, lag, np.empty(block, wide))
 
     pool.run(work, count)
 
@@ -116,7 +125,9 @@ def _scratch(wide: Any) -> tuple[Any, Any]:
     return np.zeros(8 * TILE, wide), np.zeros(8 * TILE, wide)
 
 
-def _chains(kind: Any, wide: Any, views: tuple[View, ...], bounds: Any, rows: int, width: int, lag: int, elements: int) -> None:
+def _chains(
+    kinds: Kinds, wide: Any, views: tuple[View, ...], end: int, bounds: Any, rows: int, width: int, lag: int, elements: int
+) -> None:
     from seqsci.engine.kernels_numba import chains
 
     count = min(pool.threads(elements), -(-rows // 8))
@@ -124,24 +135,24 @@ def _chains(kind: Any, wide: Any, views: tuple[View, ...], bounds: Any, rows: in
     def work(part: int) -> None:
         lo, hi = pool.share(rows, part, count, grain=8)
         scratch = (*_scratch(wide), np.zeros(8, wide), np.empty((8, 4), np.int64), np.empty((3, 8), np.int64))
-        chains(*_arguments(kind, views), bounds, width, lo, hi, lag, *scratch)
+        chains(*_arguments(kinds, views, end), bounds, width, lo, hi, lag, *scratch)
 
     pool.run(work, count)
 
 
-def _split(kind: Any, wide: Any, views: tuple[View, ...], bounds: Any, batch: int, width: int, lag: int) -> None:
+def _split(kinds: Kinds, wide: Any, views: tuple[View, ...], ends: Any, bounds: Any, batch: int, width: int, lag: int) -> None:
     from seqsci.engine.kernels_numba import CHUNK
     from seqsci.engine.split_numba import split
 
-    size = kind.dtype.itemsize
+    size, start_size = (k.dtype.itemsize for k in kinds)
     for b in range(batch):
         for s, start in enumerate(bounds[:-1]):
             n = int(bounds[s + 1] - start)
-            blocks = -(-(n - 1) // (8 * CHUNK))
+            blocks = max(1, -(-(n - 1) // (8 * CHUNK)))
             for d in range(width):
                 places = (start, start, s, start)
                 firsts = [
-                    int(v.address + size * (b * v.strides[0] + p * v.strides[1] + d * v.strides[2]))
+                    int(v.address + (start_size if v is views[2] else size) * (b * v.strides[0] + p * v.strides[1] + d * v.strides[2]))
                     for v, p in zip(views, places, strict=True)
                 ]
                 if n == 0:
@@ -153,6 +164,8 @@ def _split(kind: Any, wide: Any, views: tuple[View, ...], bounds: Any, batch: in
                     part: int, firsts: Any = firsts, times: Any = times, n: int = n, shared: Any = shared, carries: Any = carries
                 ) -> None:
                     scratch = (*_scratch(wide), *np.zeros((3, 8), wide), np.empty((3, 8), np.int64))
-                    split(kind, *firsts, *times, n, lag, shared.ctypes.data, carries, *scratch)
+                    split(*kinds, *firsts, *times, n, lag, shared.ctypes.data, carries, *scratch)
 
-                pool.run(work, min(pool.threads(n), max(blocks, 1)))
+                pool.run(work, min(pool.threads(n), blocks))
+                if ends is not None:
+                    ends[b, s, d] = carries[blocks]

@@ -40,11 +40,14 @@ def _fill_tile(
 
 @_jit
 def split(
-    kind: Any, pf: int, pu: int, pz: int, pc: int, ft: int, ut: int, ct: int, n: int, lag: int, shared: int, carries: Any, F: Any, U: Any,
-    state: Any, product: Any, start: Any, places: Any,
+    kind: Any, first: Any, pf: int, pu: int, pz: int, pc: int, ft: int, ut: int, ct: int, n: int, lag: int, shared: int, carries: Any,
+    F: Any, U: Any, state: Any, product: Any, start: Any, places: Any,
 ) -> None:  # fmt: skip
-    """Claim blocks of a row until none is left; ``shared`` is the address of the counter, the flags of the carries follow it."""
-    blocks, size = (n - 1 + 8 * CHUNK - 1) // (8 * CHUNK), kind.itemsize
+    """Claim blocks of a row until none is left; ``shared`` is the address of the counter, the flags of the carries follow it.
+
+    The carry after the last block is the last state.
+    """
+    blocks, size = max(1, (n - 1 + 8 * CHUNK - 1) // (8 * CHUNK)), kind.itemsize
     while True:
         k = claim(shared)
         if k >= blocks:
@@ -56,10 +59,10 @@ def split(
         done, table = False, places.ctypes.data
         if hi - lo == 8 * CHUNK and ut == ct:
             for q in range(8):
-                first = lo + q * CHUNK
-                places[0, q] = pf + (first - lag) * ft * size
-                places[1, q] = pu + first * ut * size
-                places[2, q] = pc + first * ct * size
+                t = lo + q * CHUNK
+                places[0, q] = pf + (t - lag) * ft * size
+                places[1, q] = pu + t * ut * size
+                places[2, q] = pc + t * ct * size
             done = summarise(kind, table, table + 64, CHUNK // 8, state.ctypes.data, product.ctypes.data, ft, ut)
         if not done:
             for i in range(0, length, TILE):
@@ -68,7 +71,7 @@ def split(
         if k == 0:
             x = widen(load(kind, pu, 0))
             if lag == 0:
-                x += widen(load(kind, pf, 0)) * widen(load(kind, pz, 0))
+                x += widen(load(kind, pf, 0)) * widen(load(first, pz, 0))
             store(kind, pc, 0, narrow(kind, x))
         else:
             while published(shared + 8 * k) == 0:
@@ -81,8 +84,8 @@ def split(
             else:
                 for t in range(lo + q * length, min(hi, lo + (q + 1) * length)):
                     x = widen(load(kind, pf, (t - lag) * ft)) * x + widen(load(kind, pu, t * ut))
+        carries[k + 1] = x
         if k + 1 < blocks:
-            carries[k + 1] = x
             publish(shared + 8 * (k + 1), 1)
         if done:
             advance(kind, table, table + 64, table + 128, CHUNK // 8, start.ctypes.data, ft, ut)
