@@ -205,6 +205,15 @@ def test_bfloat16_is_the_exact_state_rounded() -> None:
     assert relative(linear_scan(f, u), exact.bfloat16().double()) <= 1e-5
 
 
+def test_bfloat16_inputs_give_float32_states_where_asked() -> None:
+    f, u = torch.full((1, 10_000, 20), 0.999).bfloat16().requires_grad_(True), torch.randn(1, 10_000, 20).bfloat16()
+    c = linear_scan(f, u, dtype=torch.float32)
+    exact = linear_scan(f.double(), u.double())
+    assert c.dtype == torch.float32 and relative(c.detach(), exact.detach()) <= 1e-7
+    (df,) = torch.autograd.grad(c.sum(), f)
+    assert df.dtype == torch.bfloat16 and bool(df.isfinite().all())
+
+
 def test_irregular_gaps_decay_by_elapsed_time() -> None:
     elapsed = torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64)
     c = linear_scan(elapsed_decay(elapsed, 0.3), torch.zeros(3, dtype=torch.float64), torch.tensor(1.0, dtype=torch.float64), dim=0)
@@ -217,6 +226,8 @@ X = torch.randn(2, 5, 3)
 WRONG = {
     "do not broadcast": lambda: linear_scan(torch.rand(4), X),
     "integer dtype": lambda: linear_scan(0.5, torch.ones(2, 5, 3, dtype=torch.int64)),
+    "cannot have this dtype": lambda: linear_scan(0.5, X, dtype=torch.int64),
+    "expected: complex": lambda: linear_scan(0.5, X * 1j, dtype=torch.float32),
     "several devices": lambda: linear_scan(0.5, X, torch.zeros(2, 3, device="meta")),
     "c0 does not fit": lambda: linear_scan(0.5, X, torch.zeros(2, 4)),
     "mask does not fit": lambda: linear_scan(0.5, X, mask=torch.ones(5, 2, dtype=torch.bool)),
