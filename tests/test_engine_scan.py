@@ -105,6 +105,15 @@ def test_a_row_split_in_time_is_the_row(shape: tuple[int, int, int], reverse: bo
     torch.testing.assert_close(got, torch.tensor(expected, dtype=torch.float64), rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_short_sequences_in_a_long_row_are_written(reverse: bool) -> None:
+    u = torch.randn(1, 200_000, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    bounds = torch.tensor([0, 1, 3, 199_999, 200_000])
+    c = linear_scan(0.5, u, cu_seqlens=bounds, reverse=reverse)
+    parts = [linear_scan(0.5, part, reverse=reverse, backend="torch") for part in u[:, [0, 1, 2, -1]].split([1, 2, 1], 1)]
+    torch.testing.assert_close(c[:, [0, 1, 2, -1]], torch.cat(parts, 1), rtol=1e-13, atol=1e-13)
+
+
 def test_a_growing_row_split_in_time_overflows_where_the_loop_does() -> None:
     u = torch.zeros(1, 200_000, 1, dtype=torch.float64)
     quiet = linear_scan(2.0, u)

@@ -50,7 +50,7 @@ def linear_scan(
         once a step.
 
     Raises:
-        DataError: shapes that do not broadcast, integers, a dtype that cannot hold the result, several devices, bounds that decrease or do not span T.
+        DataError: shapes that do not broadcast, integers, a dtype that cannot hold c, several devices, bounds that decrease or miss T.
         EquationError: forward mode inside torch.compile.
 
     >>> linear_scan(0.5, torch.tensor([1.0, 0.0, 0.0]), dim=0)

@@ -137,7 +137,7 @@ def _split(kind: Any, wide: Any, views: tuple[View, ...], bounds: Any, batch: in
     for b in range(batch):
         for s, start in enumerate(bounds[:-1]):
             n = int(bounds[s + 1] - start)
-            blocks = -(-(n - 1) // (8 * CHUNK))
+            blocks = max(1, -(-(n - 1) // (8 * CHUNK)))
             for d in range(width):
                 places = (start, start, s, start)
                 firsts = [
@@ -152,7 +152,7 @@ def _split(kind: Any, wide: Any, views: tuple[View, ...], bounds: Any, batch: in
                 def work(
                     part: int, firsts: Any = firsts, times: Any = times, n: int = n, shared: Any = shared, carries: Any = carries
                 ) -> None:
-                    scratch = (*_scratch(wide), *np.zeros((3, 8), wide), np.empty((3, 8), np.int64))
+                    scratch = (*_scratch(wide), np.zeros((6, 8), wide), np.empty((6, 8), np.int64))
                     split(kind, *firsts, *times, n, lag, shared.ctypes.data, carries, *scratch)
 
-                pool.run(work, min(pool.threads(n), max(blocks, 1)))
+                pool.run(work, min(pool.threads(n), blocks))
