@@ -180,6 +180,41 @@ def test_the_operators_pass_torchs_own_check() -> None:
     torch.library.opcheck(torch.ops.seqsci.linear_scan_adjoint.default, (f, u, c0, g, None, True, "auto"))
 
 
+RAW: dict[str, Callable[[Callable[[Tensor], Tensor], Tensor], object]] = {
+    "jvp": lambda l, x: jvp(l, (x,), (torch.ones_like(x),)),
+    "dual numbers": _dual,
+    "grad of jvp": lambda l, x: grad(lambda y: jvp(l, (y,), (torch.ones_like(y),))[1])(x),
+    "jvp of jvp": lambda l, x: jvp(lambda y: jvp(l, (y,), (torch.ones_like(y),))[1], (x,), (torch.ones_like(x),)),
+    "jvp of vmap": lambda l, x: jvp(lambda y: vmap(l)(y).sum(), (_stack(x),), (_stack(x),)),
+    "vmap of jvp": lambda l, x: vmap(lambda y: jvp(l, (y,), (torch.ones_like(y),))[1])(_stack(x)),
+    "jacfwd": lambda l, x: jacfwd(l)(x),
+}
+
+
+@pytest.mark.parametrize("name", RAW)
+@pytest.mark.parametrize("way", ["operator", "adjoint", "exported"])
+def test_forward_mode_through_a_registered_operator_is_refused(way: str, name: str) -> None:
+    x, c0 = torch.rand(1, 1, 3, dtype=torch.float64), torch.zeros(2, 1, 3, dtype=torch.float64)
+    program = torch.export.export(_Module(), (x, U)).module() if way == "exported" else None
+    functions: dict[str, Callable[[Tensor], Tensor]] = {
+        "operator": lambda y: torch.ops.seqsci.linear_scan(y, U, c0, None, False, "auto").sum(),
+        "adjoint": lambda y: torch.ops.seqsci.linear_scan_adjoint(y, U, c0, U, None, False, "auto")[1].sum(),
+        "exported": lambda y: program(y, U).sum(),  # type: ignore[misc]
+    }
+    with pytest.raises(EquationError, match="no forward-mode derivative"):
+        RAW[name](functions[way], x)
+
+
+def test_the_second_derivative_of_the_registered_operators_is_that_of_eager_mode() -> None:
+    x, c0 = torch.rand(1, 1, 3, dtype=torch.float64, requires_grad=True), torch.zeros(2, 1, 3, dtype=torch.float64)
+    results = []
+    for scan in (lambda: torch.ops.seqsci.linear_scan(x, U, c0, None, False, "auto"), lambda: linear_scan(x, U)):
+        (first,) = torch.autograd.grad((scan().sin() * WEIGHT).sum(), x, create_graph=True)
+        results.append((first, *torch.autograd.grad((first**2).sum(), x)))
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
 def test_fake_tensors_have_the_shape_dtype_and_strides_of_the_real_ones() -> None:
     from torch._subclasses.fake_tensor import FakeTensorMode
 

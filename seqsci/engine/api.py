@@ -25,6 +25,7 @@ def linear_scan(
     cu_seqlens: Tensor | None = None,
     mask: Tensor | None = None,
     return_final: bool = False,
+    dtype: torch.dtype | None = None,
     backend: Backend = "auto",
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Run the linear recurrence of a memory: ``c_t = f_t c_{t-1} + u_t``.
@@ -39,6 +40,8 @@ def linear_scan(
             axes before ``dim`` have size 1.
         mask: False where a step is missing: it keeps the state (f := 1, u := 0). In the shape of ``u``, or without its last axis.
         return_final: also return the state after the last step, in the shape of c0.
+        dtype: of c; f, u and c0 are converted to it first. By default the type of f and u together: bfloat16 inputs give c in bfloat16,
+            and in float32 by ``dtype=torch.float32``.
         backend: "numba" compiled kernels, "torch" a loop over time, "auto" the first where numba and CPU tensors are there.
 
     Returns:
@@ -47,7 +50,7 @@ def linear_scan(
         once a step.
 
     Raises:
-        DataError: shapes that do not broadcast, integers, several devices, bounds that decrease or do not span T.
+        DataError: shapes that do not broadcast, integers, a dtype that cannot hold c, several devices, bounds that decrease or miss T.
         EquationError: forward mode inside torch.compile.
 
     >>> linear_scan(0.5, torch.tensor([1.0, 0.0, 0.0]), dim=0)
@@ -68,8 +71,11 @@ def linear_scan(
         )
     axis = dim % len(shape)
     outer, steps, inner = shape[:axis], shape[axis], shape[axis + 1 :]
-    dtype = result_type(gate, u)
-    dtype = torch.promote_types(dtype, c0.dtype) if c0 is not None and c0.is_complex() else dtype
+    own = result_type(gate, u)
+    own = torch.promote_types(own, c0.dtype) if c0 is not None and c0.is_complex() else own
+    if dtype is not None and (not (dtype.is_floating_point or dtype.is_complex) or (own.is_complex and not dtype.is_complex)):
+        raise DataError(explain("c cannot have this dtype", dtype, "complex" if own.is_complex else "floating", "leave dtype out"))
+    dtype = own if dtype is None else dtype
     run = torch.float32 if dtype == torch.float16 else dtype
     batch, width = math.prod(outer), math.prod(inner)
     if cu_seqlens is not None:

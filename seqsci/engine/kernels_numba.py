@@ -2,7 +2,7 @@
 
 All take the same description of (B, T, D) memory: an address a tensor and strides in elements (negative to go back in time), ``offsets``
 of the S sequences along T in the order of travel, and ``lag`` (0: the gate of this step; 1: of the step before, the first step has none).
-The initial states have a kind of their own, ``first``: a stream carries them in double precision. ``pe`` is the address of (B S, D) last
+The initial states have a kind of their own, ``initial``: a stream carries them in double precision. ``pe`` is the address of (B S, D) last
 states in double precision, in the order of travel; nobody asks for them where it is 0.
 
 `lanes` walks time and is vectorised over contiguous lanes. `chains` walks eight rows at once through tiles in the first cache, because
@@ -60,7 +60,7 @@ def step(
 
 @_jit
 def lanes(
-    kind: Any, first: Any, pf: int, pu: int, pz: int, pc: int, pe: int, fs: Any, us: Any, zs: Any, cs: Any, offsets: Any, D: int,
+    kind: Any, initial: Any, pf: int, pu: int, pz: int, pc: int, pe: int, fs: Any, us: Any, zs: Any, cs: Any, offsets: Any, D: int,
     block: int, lo: int, hi: int, lag: int, carry: Any,
 ) -> None:  # fmt: skip
     """Vectorised over D; u and c contiguous along it, f contiguous or constant."""
@@ -81,7 +81,7 @@ def lanes(
                 for d in range(m):
                     x = widen(load(kind, pu, ou + d))
                     if lag == 0:
-                        x += widen(load(kind, pf, of + d * fs[2])) * widen(load(first, pz, oz + d * zs[2]))
+                        x += widen(load(kind, pf, of + d * fs[2])) * widen(load(initial, pz, oz + d * zs[2]))
                     store(carry, memory, d, x)
                     store(kind, pc, oc + d, narrow(kind, x))
             of, ou, oc = of + ft, ou + ut, oc + ct
@@ -142,7 +142,7 @@ def _run_tile(F: Any, U: Any, carry: Any, count: int) -> None:
 
 @_jit
 def chains(
-    kind: Any, first: Any, pf: int, pu: int, pz: int, pc: int, pe: int, fs: Any, us: Any, zs: Any, cs: Any, offsets: Any, D: int, lo: int,
+    kind: Any, initial: Any, pf: int, pu: int, pz: int, pc: int, pe: int, fs: Any, us: Any, zs: Any, cs: Any, offsets: Any, D: int, lo: int,
     hi: int, lag: int, F: Any, U: Any, carry: Any, at: Any, places: Any,
 ) -> None:  # fmt: skip
     """Rows lo to hi in groups of eight, any strides; where time is contiguous, through registers, else and at the ends through tiles."""
@@ -161,7 +161,7 @@ def chains(
             if n > 0:
                 x = widen(load(kind, pu, ou))
                 if lag == 0:
-                    x += widen(load(kind, pf, of)) * widen(load(first, pz, b * zs[0] + s * zs[1] + d * zs[2]))
+                    x += widen(load(kind, pf, of)) * widen(load(initial, pz, b * zs[0] + s * zs[1] + d * zs[2]))
                 carry[q] = x
                 store(kind, pc, oc, narrow(kind, x))
                 if pe != 0:

@@ -163,7 +163,7 @@ def _split(kinds: Kinds, wide: Any, views: tuple[View, ...], ends: Any, bounds: 
                 def work(
                     part: int, firsts: Any = firsts, times: Any = times, n: int = n, shared: Any = shared, carries: Any = carries
                 ) -> None:
-                    scratch = (*_scratch(wide), *np.zeros((3, 8), wide), np.empty((3, 8), np.int64))
+                    scratch = (*_scratch(wide), np.zeros((6, 8), wide), np.empty((6, 8), np.int64))
                     split(*kinds, *firsts, *times, n, lag, shared.ctypes.data, carries, *scratch)
 
                 pool.run(work, min(pool.threads(n), blocks))
