@@ -20,7 +20,7 @@ from seqsci.engine import launch
 from seqsci.engine.api import broadcast_shape, check, linear_scan, result_type, unexpanded
 from seqsci.errors import ArtefactError, DataError, MissingExtraError, ParameterError, explain
 
-CHUNK = 1 << 20
+CHUNK = 1 << 22
 """Steps of a chunk, if its state is a single number."""
 
 
@@ -94,7 +94,7 @@ def scan_chunks(
             are handed back after use.
         carry: where to go on, of an earlier call or of `Carry.load`; or the (...) state before the first step; 0 if left out.
         dim: the axis of time of u (0: a track is long and has no batch).
-        chunk: steps a chunk; by default a million numbers.
+        chunk: steps a chunk; by default 4 million numbers.
         reverse: go from the last step to the first, in chunks from the end.
         out: array in the shape of u, e.g. a `numpy.memmap` opened with "r+" or "w+", that takes the states; its pages are handed back too.
         backend: as in `linear_scan`.
