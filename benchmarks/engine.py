@@ -14,6 +14,7 @@ import torch
 
 from benchmarks.engine_memory import fractions
 from benchmarks.engine_peers import lfilter, loop, torchlpc
+from benchmarks.engine_stream import streamed
 from benchmarks.engine_timing import Part, fastest, show
 from seqsci.engine import linear_scan
 
@@ -60,7 +61,7 @@ def overhead(seconds: float) -> Part:
     return Part("One eager call on four numbers", ("call", "us"), rows, {"overhead_us": 1e4 * best["forward"]})
 
 
-PARTS: tuple[Callable[[float], Part], ...] = (fractions, lfilter, torchlpc, loop, errors, overhead)
+PARTS: tuple[Callable[[float], Part], ...] = (fractions, lfilter, torchlpc, loop, errors, overhead, streamed)
 """Each is given the seconds that one measurement may take."""
 
 
