@@ -1,8 +1,8 @@
 """Which derivatives of c_t = f_t c_{t-1} + u_t are right: the linear scan, and other ways to write it in torch.
 
 python -m benchmarks.derivatives; the last line is one line of JSON, counts by peer. Every cell is computed: a derivative is right where it
-is the finite difference of a loop in float64, NaN where it is not finite, silently wrong where it is something else, refused where the library or Dynamo says that it
-does not do it (EquationError, NotImplementedError, Unsupported), an error where anything else is raised.
+is the finite difference of a loop in float64, NaN where it is not finite, silently wrong where it is something else, refused where the
+library or Dynamo says that it does not do it (EquationError, NotImplementedError, Unsupported), an error where anything else is raised.
 """
 
 from __future__ import annotations
