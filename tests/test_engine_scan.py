@@ -215,6 +215,15 @@ def test_bfloat16_is_the_exact_state_rounded() -> None:
     assert relative(linear_scan(f, u), exact.bfloat16().double()) <= 1e-5
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("shape", [(9, 300, 1), (3, 40, 33), (2, 50, 3)], ids=str)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_compiled_rows_are_those_of_the_torch_loop_to_the_last_bit(dtype: torch.dtype, shape: tuple[int, int, int], reverse: bool) -> None:
+    f, u = torch.rand(shape).to(dtype), torch.randn(shape).to(dtype)
+    for gate in (f, f[:, :1]):
+        assert torch.equal(linear_scan(gate, u, reverse=reverse), linear_scan(gate, u, reverse=reverse, backend="torch"))
+
+
 def test_bfloat16_inputs_give_float32_states_where_asked() -> None:
     f, u = torch.full((1, 10_000, 20), 0.999).bfloat16().requires_grad_(True), torch.randn(1, 10_000, 20).bfloat16()
     c = linear_scan(f, u, dtype=torch.float32)
