@@ -194,8 +194,9 @@ def _listed(parts: Iterable[str]) -> str:
 def _log_likelihood(fit: Fit, values: dict[str, float]) -> float:
     rows = fit.fitted_rows
     density = fit.model.start_at(**values).filter(rows, fit.presamples).density
-    seen = np.asarray(rows.observed).astype(bool)
-    return float(density[seen] @ np.asarray(rows.weight)[seen])
+    weight = np.asarray(rows.weight)
+    scored = np.asarray(rows.observed).astype(bool) & (weight != 0)  # a row without weight may have no density: -inf * 0 is no number
+    return float(density[scored] @ weight[scored])
 
 
 def _step(fit: Fit, step: dict[str, float]) -> tuple[dict[str, float], float]:
