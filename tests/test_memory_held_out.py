@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import pandas as pd
@@ -17,8 +18,12 @@ from seqsci.domains.memory.baselines.half_life_regression import SharedHalfLifeR
 from seqsci.domains.memory.baselines.moving_average import MovingAverage
 from seqsci.domains.memory.population import PRIORS
 from seqsci.domains.memory.simulator import RandomIntervals, simulate_log
-from seqsci.errors import DataError
+from seqsci.errors import ArtefactError, DataError
+from seqsci.evaluate.comparison import Comparison
 from seqsci.evaluate.joint_bootstrap import Estimate
+from seqsci.report.artefacts import _held_out
+from seqsci.report.comparison import held_out_section
+from seqsci.rundir import write_comparison
 from tests.memory_laws import simulated
 from tests.memory_predictors import Online, Share
 
@@ -112,3 +117,30 @@ def test_defaults_of_the_shell_are_known_and_stand_under_the_rule_where_they_can
     assert {*study.DEFAULT, *study.WITH_OTHERS.values()} <= known and set(study.WITH_OTHERS) <= set(study.DEFAULT)
     for name in study.DEFAULT:
         assert f"{name}, or default" not in known or name.startswith("moving"), f"{name} could keep a default"
+
+
+def test_verdicts_come_back_from_disk_as_they_were_decided(tmp_path: Path) -> None:
+    others = [Share("far off", 0, 0.2), Share("again"), Share("near", 0, 0.79), Online()]
+    found = held_out([Share(), *others], ONE, ONE[:0], False, "development", 0, None, KeepAll())
+    write_comparison(tmp_path, cast(Comparison, found))
+    read = _held_out(tmp_path)
+    assert read is not None and [d.verdict for d in read.differences] == [d.verdict for d in found.differences]
+    assert [d.outcome for d in read.differences] == [d.outcome for d in found.differences]
+    assert {"win", "tie"} <= {d.outcome for d in read.differences}
+    section = held_out_section(read, "development")
+    assert (
+        section["won"] + section["tied"] + section["lost"] == 3
+        and "row before" not in section["wins"] + section["ties"] + section["losses"]
+    )
+    assert "equivalent within 0.003" in [d["verdict"] for d in section["differences"]]
+    table = tmp_path / "differences.csv"
+    table.write_text(table.read_text().replace("ours is better", "OURS IS WORSE"))
+    with pytest.raises(ArtefactError, match="verdict"):
+        _held_out(tmp_path)
+
+
+def test_a_comparison_with_online_predictors_alone_can_be_read_again(tmp_path: Path) -> None:
+    write_comparison(tmp_path, cast(Comparison, held_out([Share(), Online()], ONE, ONE[:0], False, "development", 0, None, KeepAll())))
+    read = _held_out(tmp_path)
+    assert read is not None and read.differences == () and len(read.scores) == 2
+    assert held_out_section(read, "development")["won"] == 0
