@@ -24,7 +24,8 @@ LAYERS = (
     ("parameter", "sequences", "dates", "quantile_search"),
     ("gates", "observations", "prior"),
     ("mechanism",),
-    ("cells", "linear_gaussian", "equations", "engine"),
+    ("linear_gaussian",),
+    ("cells", "equations", "engine"),
     ("kernel", "cells.layer_kernels"),
     ("model", "cells.layer_passes"),
     ("cell", "forecast", "frames", "knockout", "cells.layer"),
@@ -43,8 +44,11 @@ LAYERS = (
 FRIENDS = {"equations.vocabulary": ("equations.functions",)}
 """Siblings that may be imported all the same: the vocabulary hands SymPy expressions to its own nodes."""
 
+POPULATION = {"cells.population", "cells.capacity_laws", "cells.survey"}
+"""What cells of populations share: declarations, laws of the capacity, what a survey is."""
+
 FLAT = {
-    "cells": {"cells.volatility_scale", "cells.layer", "cells.layer_passes", "cells.layer_kernels"},
+    "cells": {"cells.volatility_scale", "cells.layer", "cells.layer_passes", "cells.layer_kernels", *POPULATION},
     "gates": {"gates.base", "gates.constant"},
     "observations": {"observations.base", "observations.student_t"},
     "baselines": {"baselines.series"},

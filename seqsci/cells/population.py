@@ -1,0 +1,32 @@
+"""Declarations that population cells share: the log count, density dependence, and what is derived from them."""
+
+from __future__ import annotations
+
+from seqsci.constraints import Interval, Positive
+from seqsci.equations.vocabulary import Expression, absolute, log, sqrt
+from seqsci.parameter import Derived, Outcome, Parameter
+
+LOG_2 = 0.6931471805599453
+LOG_COUNT = Outcome("log_count", "log count", "y")
+DEPENDENCE = Parameter(
+    "dependence", Interval(-0.999, 0.999), 0.5, "1", r"\phi", "share of a deviation from K that is left after a year (negative: overshoot)"
+)
+PROCESS_SD = Parameter("process_sd", Positive(), 0.2, "log count", r"\sigma_p", "sd of a year's shock to the log density")
+
+
+def half_life(dependence: Expression) -> Expression:
+    """``log 2 / -log |phi|``: years until half of the size of a deviation is left."""
+    return -LOG_2 / log(absolute(dependence))
+
+
+def stationary_sd(dependence: Expression, process_sd: Expression) -> Expression:
+    """``process_sd / sqrt(1 - phi^2)``: how far the log density strays from log K."""
+    return process_sd / sqrt(1 - dependence**2)
+
+
+def of_perturbations() -> tuple[Derived, ...]:
+    """Half-life of a perturbation and the spread of the density around K."""
+    return (
+        Derived("perturbation_half_life", half_life, "years", "t_{1/2}", "years until half of a deviation from K is left", Positive()),
+        Derived("stationary_sd", stationary_sd, "log count", r"\sigma_\infty", "sd of the log density around log K", Positive()),
+    )
