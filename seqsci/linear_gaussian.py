@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -122,7 +122,8 @@ class LinearGaussian(Mechanism):
     def _arguments(self) -> list[str]:
         return list(inspect.signature(self.matrices).parameters)
 
-    def _space(self, values: dict[str, Expression]) -> StateSpace:
+    def state_space(self, values: Mapping[str, Expression]) -> StateSpace:
+        """The matrices at values of parameters and known sequences by name."""
         return self.matrices(**{n: values[n] for n in self._arguments()})
 
     def _unpack(self, values: dict[str, Expression]) -> tuple[list[Expression], list[list[Expression]], list[list[Expression]]]:
@@ -141,13 +142,13 @@ class LinearGaussian(Mechanism):
         return (*mean, *upper, *more)
 
     def _start(self, values: dict[str, Expression]) -> tuple[Expression, ...]:
-        space, m = self._space(values), self._size
+        space, m = self.state_space(values), self._size
         return self._pack(
             space.mean, space.variance, [[1 if i == j and self.diffuse and self.diffuse[i] else 0 for j in range(m)] for i in range(m)]
         )
 
     def _read(self, values: dict[str, Expression]) -> dict[str, Expression]:
-        space = self._space(values)
+        space = self.state_space(values)
         mean, variance, diffuse = self._unpack(values)
         z = space.design
         reads = {
@@ -185,7 +186,7 @@ class LinearGaussian(Mechanism):
             raise EquationError(explain(f"the transition of {type(self).__name__} spreads what is diffuse", faults, expected, fix))
 
     def _update(self, values: dict[str, Expression]) -> tuple[Expression, ...]:
-        space, m = self._space(values), self._size
+        space, m = self.state_space(values), self._size
         mean, variance, diffuse = self._unpack(values)
         z, f = space.design, values["scale"] ** 2
         v = values[self.outcomes[0].name] - values["location"]
@@ -217,7 +218,7 @@ class LinearGaussian(Mechanism):
             ByName(arguments, self._start),
             ByName([*names, *arguments], self._read),
             ByName([*names, *arguments, *reads, self.outcomes[0].name], self._update),
-            ByName([*names, *arguments], lambda values: self._predict(self._space(values), *self._unpack(values))),
+            ByName([*names, *arguments], lambda values: self._predict(self.state_space(values), *self._unpack(values))),
         )
 
     def __getattribute__(self, name: str) -> Any:

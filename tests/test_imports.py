@@ -238,7 +238,7 @@ PLANTED = (
     (direction_faults, "errors", "from seqsci.model import Model", "lies above it"),
     (direction_faults, "kernel", "def f():\n    from seqsci.estimation.result import Fit", "lies above it"),
     (direction_faults, "cell", "from seqsci.frames import x", "sibling"),
-    (direction_faults, "cells.bank", "from seqsci import linear_gaussian", "sibling"),
+    (direction_faults, "cells.bank", "from seqsci import engine", "sibling"),
     (direction_faults, "model", "from .kernel import Kernel", "relatively"),
     (direction_faults, "novelty", "", "no place"),
     (flat_faults, "gates.learned", "from seqsci.gates.shock import ShockGate", "sibling"),

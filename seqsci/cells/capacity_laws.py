@@ -16,7 +16,7 @@ Values = Mapping[str, Expression]
 
 @dataclass(frozen=True)
 class Slow:
-    """The slow block of a state space, all of it with a diffuse start.
+    """The slow block of a state space.
 
     Attributes:
         transition, variance: T and Q of the slow components.
@@ -33,12 +33,17 @@ class Slow:
 
 
 class CapacityLaw(ABC):
-    """Abstract base of the laws of log K: named components with a diffuse start, and the equations that move them."""
+    """Abstract base of the laws of log K: named components and the equations that move them."""
 
     @property
     @abstractmethod
     def components(self) -> tuple[str, ...]:
         """Names of the slow components."""
+
+    @property
+    def prior_sd(self) -> tuple[float | None, ...]:
+        """Standard deviation of each component before the first year; None (the default for all) is a diffuse start."""
+        return (None,) * len(self.components)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -174,26 +179,38 @@ class CovariateCapacity(CapacityLaw):
 
 @dataclass(frozen=True)
 class FlexibleTrend(CapacityLaw):
-    """``k_t = k + sum_j b_j trend_j(t)`` with a coefficient b_j per site and term, all diffuse.
+    """``k_t = k + sum_j b_j trend_j(t)`` with a coefficient b_j per site and term; the level is diffuse, ``b_j ~ N(0, coefficient_sd)``.
+
+    The coefficients have a vague prior rather than a diffuse start: over their first years smooth columns are so nearly collinear that a
+    filter cannot tell an infinite variance from rounding (with four cosines over 60 years it ends in noise). A prior of 10 log counts
+    leaves the restricted likelihood as it is, up to a constant and less than 0.01 nats.
 
     Args:
         terms: number of columns ``trend_1 ... trend_terms``; `seqsci.domains.ecology.trends.cosine_trend` makes them.
+        coefficient_sd: prior sd of a coefficient, log count per unit of its column.
 
-    Raises `ParameterError` for less than one term.
+    Raises `ParameterError` for less than one term, or a prior sd that is not positive.
 
     >>> FlexibleTrend(2).components
     ('log_capacity', 'trend_coefficient_1', 'trend_coefficient_2')
     """
 
     terms: int = 2
+    coefficient_sd: float = 10.0
 
     def __post_init__(self) -> None:
         if self.terms < 1:
             raise ParameterError(explain("a trend without terms", self.terms, "terms >= 1", "use ConstantCapacity"))
+        if not self.coefficient_sd > 0:
+            raise ParameterError(explain("a prior without spread", self.coefficient_sd, "coefficient_sd > 0", "use ConstantCapacity"))
 
     @property
     def components(self) -> tuple[str, ...]:
         return (LEVEL, *(f"trend_coefficient_{j}" for j in range(1, self.terms + 1)))
+
+    @property
+    def prior_sd(self) -> tuple[float | None, ...]:
+        return (None, *(self.coefficient_sd for _ in range(self.terms)))
 
     @property
     def known(self) -> tuple[Known, ...]:

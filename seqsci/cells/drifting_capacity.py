@@ -20,7 +20,7 @@ class DriftingCapacity(LinearGaussian):
     r"""Log density returns to a moving log carrying capacity; both are filtered at once.
 
         d_t = phi d_{t-1} + N(0, process_sd^2)                  deviation from K (fast)
-        k_t by its law, with a diffuse start                    log K (slow): `seqsci.cells.capacity_laws`
+        k_t by its law, its level diffuse                       log K (slow): `seqsci.cells.capacity_laws`
         y_t = k_t + d_t + log effort_t + N(0, error^2)          log count
 
     The start of d is its stationary law. Diffuse slow components are coefficients of 1 and t (or of trend columns) that are integrated
@@ -57,12 +57,12 @@ class DriftingCapacity(LinearGaussian):
 
     @property
     def diffuse(self) -> tuple[bool, ...]:  # type: ignore[override]
-        """All but the deviation."""
-        return (False, *(True for _ in self.capacity.components))
+        """The slow components that have no prior."""
+        return (False, *(sd is None for sd in self.capacity.prior_sd))
 
     @property
     def diffuse_reach(self) -> tuple[bool, ...]:  # type: ignore[override]
-        """The deviation never has an infinite variance."""
+        """No other component ever has an infinite variance."""
         return self.diffuse
 
     @functools.cached_property
@@ -97,6 +97,7 @@ class DriftingCapacity(LinearGaussian):
         late: tuple[Expression, ...] = tuple(slow.lag) or (0,) * n
         noise = [shock + sum(late) if any(map(_is_something, late)) else shock, *(-c if _is_something(c) else 0 for c in late)]
         rows = [[0, *row] for row in slow.transition]
+        starts = [noise[0] / (1 - phi**2), *(0 if sd is None else sd**2 for sd in self.capacity.prior_sd)]
         counts = [i.of_count(values) for i in self.inputs]
         return StateSpace(
             transition=[[phi, *(0,) * n], *rows],
@@ -104,7 +105,7 @@ class DriftingCapacity(LinearGaussian):
             design=(1, *slow.design),
             observation_variance=self.error.variance(values),
             mean=(0,) * (n + 1),
-            variance=[[noise[0] / (1 - phi**2), *(0,) * n], *([0] * (n + 1) for _ in range(n))],
+            variance=[[(start if i == j else 0) for j in range(n + 1)] for i, start in enumerate(starts)],
             observation_input=sum(counts, start=slow.offset),
             state_input=(sum(i.of_density(values) for i in self.inputs), *(0,) * n) if self.inputs else (),
         )
