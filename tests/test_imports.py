@@ -44,7 +44,7 @@ LAYERS = (
 FRIENDS = {"equations.vocabulary": ("equations.functions",)}
 """Siblings that may be imported all the same: the vocabulary hands SymPy expressions to its own nodes."""
 
-POPULATION = {"cells.population", "cells.capacity_laws", "cells.survey"}
+POPULATION = {"cells.population", "cells.capacity_laws", "cells.survey", "cells.slow_channel"}
 """What cells of populations share: declarations, laws of the capacity, what a survey is."""
 
 FLAT = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from seqsci.constraints import Interval, Positive
-from seqsci.equations.vocabulary import Expression, absolute, log, sqrt
+from seqsci.constraints import Interval, Positive, Real, UnitInterval
+from seqsci.equations.vocabulary import Expression, absolute, exp, log, sqrt
 from seqsci.parameter import Derived, Outcome, Parameter
 
 LOG_2 = 0.6931471805599453
@@ -12,6 +12,21 @@ DEPENDENCE = Parameter(
     "dependence", Interval(-0.999, 0.999), 0.5, "1", r"\phi", "share of a deviation from K that is left after a year (negative: overshoot)"
 )
 PROCESS_SD = Parameter("process_sd", Positive(), 0.2, "log count", r"\sigma_p", "sd of a year's shock to the log density")
+
+LOG_CAPACITY = Parameter("log_capacity", Real(), 3.0, "log count", "k", "log of the carrying capacity")
+FAST_WRITE = Parameter(
+    "fast_write", UnitInterval(), 0.8, "1", "i", "share of a surprise that is taken for density; the rest is read as observation error"
+)
+CAPACITY_HALF_LIFE = Parameter(
+    "capacity_half_life", Interval(0.05, 1000.0), 20.0, "years", "H", "years after which half of an old carrying capacity is forgotten"
+)
+
+
+def capacity() -> Derived:
+    """The carrying capacity itself."""
+    return Derived(
+        "carrying_capacity", lambda log_capacity: exp(log_capacity), "count", "K", "density that the population returns to", Positive()
+    )
 
 
 def half_life(dependence: Expression) -> Expression:
