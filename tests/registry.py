@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqsci.bank_predictor import BankPredictor
+from seqsci.cells.survey import GivenError, NoError
 from seqsci.cells.volatility import Variance, Volatility
 from seqsci.constraints import Positive
+from seqsci.domains.ecology import models as ecology
 from seqsci.domains.finance.baselines import BASELINES
 from seqsci.domains.memory import models as memory
 from seqsci.domains.memory.sequences import to_sequences as review_sequences
@@ -28,6 +30,7 @@ from seqsci.model import Model
 from seqsci.observations.base import Observation
 from seqsci.observations.bernoulli import Bernoulli
 from seqsci.observations.gaussian import DiffuseGaussian, Gaussian
+from seqsci.observations.location_scale_t import LocationScaleT
 from seqsci.observations.skew_t import SkewT
 from seqsci.observations.student_t import StudentT
 from seqsci.parameter import Parameter
@@ -106,6 +109,15 @@ def reviews(model: Model, exact: bool = False) -> tuple[Model, Sequences]:
     return model, review_sequences(frame, exact)
 
 
+def counts(model: Model) -> tuple[Model, Sequences]:
+    """Log counts of two populations, with missing years and with what the model knows of each year."""
+    rng = np.random.default_rng(5)
+    y = 3 + np.cumsum(rng.normal(0, 0.25, 60))
+    y[[0, 7, 8, 50]] = np.nan
+    known = {k.name: 0.2 + 0.1 * np.abs(rng.normal(0, 1, 60)) for k in model.mechanism.known}
+    return model, Sequences({"log_count": y}, known, unit=np.repeat([0, 1], [40, 20]))
+
+
 def gaps(rows: int) -> dict[str, np.ndarray]:
     """Gaps between an hour and eight years, log-uniform."""
     return {"elapsed_days": np.exp(np.random.default_rng(8).uniform(-3, 8, rows))}
@@ -126,6 +138,14 @@ ALL_CELLS = (
     CellCase("forgetting_power", lambda: reviews(memory.power())),
     CellCase("sbd", lambda: reviews(memory.sbd())),
     CellCase("fsrs6", lambda: reviews(memory.fsrs6().start_at(reversion=0.1))),
+    CellCase("gompertz", lambda: counts(ecology.gompertz())),
+    CellCase("ricker", lambda: counts(ecology.ricker())),
+    CellCase("slow_channel", lambda: counts(ecology.slow_channel())),
+    CellCase("slow_channel_settled", lambda: counts(ecology.arima().free(["fast_write"]).start_at(fast_write=0.7))),
+    CellCase("adaptive_slow_channel", lambda: counts(ecology.adaptive_slow_channel())),
+    CellCase("gompertz_state_space", lambda: counts(ecology.gompertz_state_space())),
+    CellCase("lagged_capacity", lambda: counts(ecology.lagged_capacity(GivenError()))),
+    CellCase("harvested", lambda: counts(ecology.harvested(NoError()))),
     CellCase("fsrs7", lambda: reviews(memory.fsrs7().start_at(**INSIDE_FSRS7), exact=True)),
 )
 
@@ -133,6 +153,7 @@ ALL_OBSERVATIONS = (
     ObservationCase(Gaussian(), LOCATION_SCALE),
     ObservationCase(DiffuseGaussian(), {**LOCATION_SCALE, "diffuse_variance": 0.0}),
     ObservationCase(StudentT(), {**LOCATION_SCALE, "degrees_of_freedom": 6.0}),
+    ObservationCase(LocationScaleT(), {**LOCATION_SCALE, "degrees_of_freedom": 6.0, "diffuse_variance": 0.0}),
     ObservationCase(SkewT(), {**LOCATION_SCALE, "degrees_of_freedom": 6.0, "skewness": -0.4}),
     ObservationCase(SkewT(), {**LOCATION_SCALE, "degrees_of_freedom": 40.0, "skewness": 0.8}),
     ObservationCase(Bernoulli(), {"probability": 0.3}, support=(0.0, 1.0)),
