@@ -31,6 +31,7 @@ from seqsci.observations.base import Observation
 from seqsci.observations.bernoulli import Bernoulli
 from seqsci.observations.gaussian import DiffuseGaussian, Gaussian
 from seqsci.observations.location_scale_t import LocationScaleT
+from seqsci.observations.negative_binomial import NegativeBinomial
 from seqsci.observations.skew_t import SkewT
 from seqsci.observations.student_t import StudentT
 from seqsci.parameter import Parameter
@@ -118,6 +119,12 @@ def counts(model: Model) -> tuple[Model, Sequences]:
     return model, Sequences({"log_count": y}, known, unit=np.repeat([0, 1], [40, 20]))
 
 
+def whole_counts(model: Model) -> tuple[Model, Sequences]:
+    """The same populations as small whole counts, zeros among them."""
+    _, logs = counts(model)
+    return model, Sequences({"count": np.floor(np.exp(logs.outcome["log_count"] - 2))}, unit=logs.unit)
+
+
 def gaps(rows: int) -> dict[str, np.ndarray]:
     """Gaps between an hour and eight years, log-uniform."""
     return {"elapsed_days": np.exp(np.random.default_rng(8).uniform(-3, 8, rows))}
@@ -143,6 +150,7 @@ ALL_CELLS = (
     CellCase("slow_channel", lambda: counts(ecology.slow_channel())),
     CellCase("slow_channel_settled", lambda: counts(ecology.arima().free(["fast_write"]).start_at(fast_write=0.7))),
     CellCase("adaptive_slow_channel", lambda: counts(ecology.adaptive_slow_channel())),
+    CellCase("count_slow_channel", lambda: whole_counts(ecology.count_slow_channel())),
     CellCase("gompertz_state_space", lambda: counts(ecology.gompertz_state_space())),
     CellCase("lagged_capacity", lambda: counts(ecology.lagged_capacity(GivenError()))),
     CellCase("harvested", lambda: counts(ecology.harvested(NoError()))),
@@ -156,6 +164,8 @@ ALL_OBSERVATIONS = (
     ObservationCase(LocationScaleT(), {**LOCATION_SCALE, "degrees_of_freedom": 6.0, "diffuse_variance": 0.0}),
     ObservationCase(SkewT(), {**LOCATION_SCALE, "degrees_of_freedom": 6.0, "skewness": -0.4}),
     ObservationCase(SkewT(), {**LOCATION_SCALE, "degrees_of_freedom": 40.0, "skewness": 0.8}),
+    ObservationCase(NegativeBinomial(), {"mean": 7.5, "dispersion": 0.3, "diffuse_variance": 0.0}, support=tuple(range(140))),
+    ObservationCase(NegativeBinomial(), {"mean": 0.4, "dispersion": 2.5, "diffuse_variance": 0.0}, support=tuple(range(80))),
     ObservationCase(Bernoulli(), {"probability": 0.3}, support=(0.0, 1.0)),
 )
 

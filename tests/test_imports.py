@@ -20,6 +20,7 @@ DOMAINS = (PACKAGE / "domains").resolve()
 LAYERS = (
     ("errors",),
     ("equations.vocabulary", "equations.functions", "equations.quadrature"),
+    ("equations.count_quantiles",),
     ("constraints",),
     ("parameter", "sequences", "dates", "quantile_search"),
     ("gates", "observations", "prior"),
@@ -62,6 +63,7 @@ THIRD_PARTY = {
     "matplotlib": ("plots", "domains.*.plots"),
     "torch": (
         "equations.vocabulary",
+        "equations.count_quantiles",
         "equations.tracing",
         "equations.torch_backend",
         "cell",
@@ -79,6 +81,7 @@ THIRD_PARTY = {
     "sympy": ("equations", "testing"),
     "numba": (
         "equations.numba_functions",
+        "equations.numba_counts",
         "equations.numba_cache",
         "estimation.optimise",
         "estimation.fused",

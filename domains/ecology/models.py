@@ -12,6 +12,7 @@ from seqsci.cells.capacity_laws import (
     RandomWalkCapacity,
     SmoothCapacity,
 )
+from seqsci.cells.count_slow_channel import CountSlowChannel
 from seqsci.cells.drifting_capacity import DriftingCapacity
 from seqsci.cells.gompertz import Gompertz
 from seqsci.cells.ricker import Ricker
@@ -20,6 +21,7 @@ from seqsci.cells.survey import Catch, Effort, EstimatedError, SurveyError, Surv
 from seqsci.model import Model
 from seqsci.observations.gaussian import DiffuseGaussian, Gaussian
 from seqsci.observations.location_scale_t import LocationScaleT
+from seqsci.observations.negative_binomial import NegativeBinomial
 
 ERROR = EstimatedError()
 
@@ -51,6 +53,11 @@ def arima() -> Model:
 def adaptive_slow_channel() -> Model:
     """The simple cell with a Student-t forecast whose scale is remembered."""
     return Model(AdaptiveSlowChannel(WarmUp()), LocationScaleT(), name="slow channel, adaptive t")
+
+
+def count_slow_channel() -> Model:
+    """The simple cell for small whole counts."""
+    return Model(CountSlowChannel(WarmUp()), NegativeBinomial(), name="slow channel, counts")
 
 
 def gompertz_state_space(error: SurveyError = ERROR) -> Model:
@@ -97,6 +104,7 @@ MODELS = {
     "slow_channel": slow_channel,
     "arima": arima,
     "adaptive_slow_channel": adaptive_slow_channel,
+    "count_slow_channel": count_slow_channel,
     "gompertz_state_space": gompertz_state_space,
     "random_walk_capacity": random_walk_capacity,
     "lagged_capacity": lagged_capacity,

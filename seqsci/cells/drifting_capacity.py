@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from seqsci.cells.capacity_laws import CapacityLaw, RandomWalkCapacity
 from seqsci.cells.population import DEPENDENCE, LOG_COUNT, PROCESS_SD, of_perturbations
@@ -109,6 +111,15 @@ class DriftingCapacity(LinearGaussian):
             observation_input=sum(counts, start=slow.offset),
             state_input=(sum(i.of_density(values) for i in self.inputs), *(0,) * n) if self.inputs else (),
         )
+
+    def starting_values(self, outcome: Mapping[str, np.ndarray]) -> Iterator[dict[str, float]]:
+        """Little, much and hardly any persistence; the yearly changes are given to shocks, to errors, or to the drift of K."""
+        spread = max(float(np.std(np.diff(outcome["log_count"]))), 1e-3)
+        estimated = {p.name for p in self.own_parameters}
+        for phi, process, error, drift in ((0.5, 0.7, 0.4, 0.2), (0.9, 0.8, 0.2, 0.05), (0.1, 0.5, 0.5, 0.4), (0.7, 0.3, 0.6, 0.1)):
+            values = {"dependence": phi, "process_sd": process * spread, "observation_sd": error * spread}
+            values |= {"capacity_sd": drift * spread, "slope_sd": 0.2 * drift * spread, "capacity_effect": 0.0, "catch_effect": 0.0}
+            yield {n: v for n, v in values.items() if n in estimated}
 
 
 def _is_something(x: Expression) -> bool:
