@@ -119,6 +119,15 @@ def counts(model: Model) -> tuple[Model, Sequences]:
     return model, Sequences({"log_count": y}, known, unit=np.repeat([0, 1], [40, 20]))
 
 
+def yearly(*names: str) -> dict[str, np.ndarray]:
+    """What is known of 2000 years."""
+    rng = np.random.default_rng(8)
+    return {n: rng.gamma(2.0, 0.5, 2000) for n in names}
+
+
+TWO_CHANNELS = {"dependence": 0.6, "process_sd": 0.3, "observation_sd": 0.2}
+
+
 def whole_counts(model: Model) -> tuple[Model, Sequences]:
     """The same populations as small whole counts, zeros among them."""
     _, logs = counts(model)
@@ -191,6 +200,14 @@ ALL_RECOVERED = (
     RecoveryCase("volatility", VOLATILITY, 4000),
     RecoveryCase("volatility_shock_variance", SHOCK_VARIANCE, 6000),
     RecoveryCase("volatility_driven", DRIVEN, 3000, lambda: {"gate_drive": np.random.default_rng(8).normal(0, 1, 3000)}),
+    RecoveryCase("gompertz", ecology.gompertz().start_at(dependence=0.6, process_sd=0.25), 600),
+    RecoveryCase("ricker", ecology.ricker().start_at(growth_rate=0.6, process_sd=0.25), 600),
+    RecoveryCase("slow_channel", ecology.slow_channel().start_at(fast_write=0.7, capacity_half_life=8.0), 3000),
+    RecoveryCase("adaptive_slow_channel", ecology.adaptive_slow_channel().start_at(fast_write=0.7, capacity_half_life=8.0), 4000),
+    RecoveryCase("random_walk_capacity", ecology.random_walk_capacity().start_at(**TWO_CHANNELS), 4000),
+    RecoveryCase("smooth_capacity", ecology.smooth_capacity().start_at(**TWO_CHANNELS), 3000),
+    RecoveryCase("harvested", ecology.harvested(NoError()), 2000, lambda: yearly("catch", "log_effort")),
+    RecoveryCase("covariate_capacity", ecology.covariate_capacity().start_at(**TWO_CHANNELS), 2000, lambda: yearly("capacity_covariate")),
     RecoveryCase(
         "forgetting",
         memory.exponential().fix(learned_at_first=0.9),

@@ -162,3 +162,5 @@ def test_derived_quantities_are_their_closed_forms() -> None:
     assert values["perturbation_half_life"] == pytest.approx(np.log(2) / -np.log(PHI))
     assert values["stationary_sd"] == pytest.approx(PROCESS / np.sqrt(1 - PHI**2))
     assert cell(ConstantCapacity(), NoError()).start_at(dependence=-PHI).derived_values == values
+    late = cell(LaggedRandomWalkCapacity(), NoError(), capacity_sd=DRIFT).derived_values["stationary_sd"]
+    assert late == pytest.approx(np.sqrt((PROCESS**2 + DRIFT**2) / (1 - PHI**2)))

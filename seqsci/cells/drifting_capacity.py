@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from seqsci.cells.capacity_laws import CapacityLaw, RandomWalkCapacity
-from seqsci.cells.population import DEPENDENCE, LOG_COUNT, PROCESS_SD, of_perturbations
+from seqsci.cells.capacity_laws import CapacityLaw, LaggedRandomWalkCapacity, RandomWalkCapacity
+from seqsci.cells.population import DEPENDENCE, LOG_COUNT, PROCESS_SD, of_perturbations, stationary_sd
 from seqsci.cells.survey import EstimatedError, SurveyError, SurveyInput
-from seqsci.equations.vocabulary import Expression
+from seqsci.equations.vocabulary import Expression, sqrt
 from seqsci.linear_gaussian import ByName, LinearGaussian, StateSpace, kalman_states
 from seqsci.parameter import Derived, Known, Parameter, State
 
@@ -85,7 +85,11 @@ class DriftingCapacity(LinearGaussian):
 
     @property
     def own_derived(self) -> tuple[Derived, ...]:  # type: ignore[override]
-        """Half-life of a perturbation and the spread around K."""
+        """Half-life of a perturbation and the spread around K, which K's own steps widen where the density follows them late."""
+        if isinstance(self.capacity, LaggedRandomWalkCapacity):
+            return of_perturbations(
+                lambda dependence, process_sd, capacity_sd: stationary_sd(dependence, sqrt(process_sd**2 + capacity_sd**2))
+            )
         return of_perturbations()
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from seqsci.constraints import Interval, Positive, Real, UnitInterval
 from seqsci.equations.vocabulary import Expression, absolute, exp, log, sqrt
 from seqsci.parameter import Derived, Outcome, Parameter
@@ -39,9 +41,9 @@ def stationary_sd(dependence: Expression, process_sd: Expression) -> Expression:
     return process_sd / sqrt(1 - dependence**2)
 
 
-def of_perturbations() -> tuple[Derived, ...]:
+def of_perturbations(spread: Callable[..., Expression] = stationary_sd) -> tuple[Derived, ...]:
     """Half-life of a perturbation and the spread of the density around K."""
     return (
         Derived("perturbation_half_life", half_life, "years", "t_{1/2}", "years until half of a deviation from K is left", Positive()),
-        Derived("stationary_sd", stationary_sd, "log count", r"\sigma_\infty", "sd of the log density around log K", Positive()),
+        Derived("stationary_sd", spread, "log count", r"\sigma_\infty", "sd of the log density around log K", Positive()),
     )
