@@ -20,8 +20,7 @@ DOMAINS = (PACKAGE / "domains").resolve()
 LAYERS = (
     ("errors",),
     ("equations.vocabulary", "equations.functions", "equations.quadrature"),
-    ("equations.count_quantiles",),
-    ("constraints",),
+    ("constraints", "equations.count_quantiles"),
     ("parameter", "sequences", "dates", "quantile_search"),
     ("gates", "observations", "prior"),
     ("mechanism",),
@@ -46,8 +45,6 @@ FRIENDS = {"equations.vocabulary": ("equations.functions",)}
 """Siblings that may be imported all the same: the vocabulary hands SymPy expressions to its own nodes."""
 
 POPULATION = {"cells.population", "cells.capacity_laws", "cells.survey", "cells.slow_channel"}
-"""What cells of populations share: declarations, laws of the capacity, what a survey is."""
-
 FLAT = {
     "cells": {"cells.volatility_scale", "cells.layer", "cells.layer_passes", "cells.layer_kernels", *POPULATION},
     "gates": {"gates.base", "gates.constant"},

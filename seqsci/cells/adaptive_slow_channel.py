@@ -9,7 +9,7 @@ import numpy as np
 
 from seqsci.cells.population import CAPACITY_HALF_LIFE, DEPENDENCE, FAST_WRITE, LOG_COUNT
 from seqsci.cells.slow_channel import PERTURBATION, STATES, SlowStart, WarmUp, kept, lost, missing, observed, prediction
-from seqsci.constraints import Interval, Positive
+from seqsci.constraints import Interval, Positive, UnitInterval
 from seqsci.equations.vocabulary import Expression, log, sqrt
 from seqsci.mechanism import Gated, Mechanism
 from seqsci.parameter import Derived, Parameter, State
@@ -35,7 +35,7 @@ class AdaptiveSlowChannel(Mechanism):
     | dependence, fast_write, capacity_half_life | phi, i, H | | | as in `SlowChannel` |
     | prior_shape | a | 1 | [0.05, 50] | half the number of years that the prior scale counts for |
     | prior_size | b | log count^2 | > 0 | a times the typical squared surprise before any was seen |
-    | scale_memory | delta | 1 | [0.3, 1] | share of the evidence on the scale that a year leaves |
+    | scale_memory | delta | 1 | [0, 1] | share of the evidence on the scale that a year leaves |
 
     Source: West and Harrison (1997), Bayesian Forecasting and Dynamic Models, 10.8 (discounted variance learning),
     DOI 10.1007/b98971.
@@ -54,7 +54,7 @@ class AdaptiveSlowChannel(Mechanism):
         CAPACITY_HALF_LIFE,
         Parameter("prior_shape", Interval(0.05, 50.0), 1.0, "1", "a", "half the number of years that the prior scale counts for"),
         Parameter("prior_size", Positive(), 0.1, "log count^2", "b", "prior_shape times the typical squared surprise before any was seen"),
-        Parameter("scale_memory", Interval(0.3, 1.0), 0.9, "1", r"\delta", "share of the evidence on the scale that a year leaves"),
+        Parameter("scale_memory", UnitInterval(), 0.9, "1", r"\delta", "share of the evidence on the scale that a year leaves"),
     )
     own_derived = (
         PERTURBATION,

@@ -76,7 +76,7 @@ def smoothed_states(model: Model, sequences: Sequences) -> SmoothedStates:
     >>> from seqsci.observations.gaussian import DiffuseGaussian
     >>> found = smoothed_states(Model(DriftingCapacity(), DiffuseGaussian()), Sequences({"log_count": [1.0, np.nan, 2.0]}))
     >>> found.names, found.state("signal")[0].round(3)
-    (('deviation', 'log_capacity', 'signal'), array([1.139, 1.5  , 1.861]))
+    (('deviation', 'log_capacity', 'signal'), array([1.155, 1.5  , 1.845]))
     """
     steps = kalman_filter(model, sequences)
     names = tuple(model.mechanism.components) if isinstance(model.mechanism, LinearGaussian) else ()
