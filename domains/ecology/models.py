@@ -83,7 +83,8 @@ def smooth_capacity(error: SurveyError = ERROR) -> Model:
 def flexible_trend(terms: int = 2, error: SurveyError = ERROR) -> Model:
     """K bends along ``terms`` cosines of `seqsci.domains.ecology.trends.cosine_trend`, with coefficients per site.
 
-    Compiled fits are for one or two terms; more are filtered and smoothed by `seqsci.estimation.kalman` and `smoother`.
+    The kernel of a fit grows with the fourth power of the terms: up to three compile in about half a minute, four take minutes, five
+    did not end in six. More are filtered and smoothed without compiling, by `seqsci.estimation.kalman` and `smoother`.
     """
     return _drifting(FlexibleTrend(terms), f"flexible trend, {terms} terms", error)
 
