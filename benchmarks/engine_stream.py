@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.engine_timing import Part
+
 POSITIONS = (10**7, 10**9)
 PROGRAM = """
 import json, sys, time
@@ -34,8 +36,8 @@ print(json.dumps({"seconds": seconds, "peak": peak}))
 """
 
 
-def streamed() -> dict[str, float]:
-    """Peak bytes, seconds of the longest, and its time a position over that of the shortest (1: linear)."""
+def streamed(seconds: float) -> Part:
+    """Peak bytes, and the time a position of the longest over that of the shortest (1: linear in the length)."""
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         for name in "fu":
@@ -44,5 +46,8 @@ def streamed() -> dict[str, float]:
                     rng.random(10**8, np.float32).tofile(file)
         command = [sys.executable, "-c", PROGRAM, folder, *map(str, POSITIONS)]
         found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    short, long = (s / n for s, n in zip(found["seconds"], POSITIONS, strict=True))
-    return {"stream_bytes_peak": found["peak"], "stream_seconds": found["seconds"][-1], "stream_linearity": long / short}
+    rows: list[tuple[object, ...]] = [(f"{n:.0e}", s, 1e9 * s / n) for n, s in zip(POSITIONS, found["seconds"], strict=True)]
+    peak, linearity = found["peak"], rows[-1][2] / rows[0][2]  # type: ignore[operator]
+    title = f"One lane streamed from memory maps: peak {peak / 1e6:.0f} MB, time a position {linearity:.2f} of the short one's"
+    figures = {"stream_bytes_peak": peak, "stream_seconds": found["seconds"][-1], "stream_linearity": linearity}
+    return Part(title, ("positions", "s", "ns a position"), rows, figures)

@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from seqsci.cell import Cell, Drive, parameter_groups
+    from seqsci.cells.layer import GatedLayer
     from seqsci.engine import linear_scan
     from seqsci.errors import SeqsciError
     from seqsci.estimation.artefact import load_fit
@@ -40,6 +41,7 @@ _HOMES = {
     "DriveSpec": "training.gradient",
     "Fit": "estimation.result",
     "Gated": "mechanism",
+    "GatedLayer": "cells.layer",
     "GradientDescent": "training.gradient",
     "Known": "parameter",
     "LinearGaussian": "linear_gaussian",
@@ -75,6 +77,7 @@ __all__ = [
     "DriveSpec",
     "Fit",
     "Gated",
+    "GatedLayer",
     "GradientDescent",
     "Known",
     "LinearGaussian",

@@ -202,8 +202,27 @@ def study_builder(domain: str) -> Any:
     return _builder(domain, "STUDY", "A study")
 
 
+@dataclass(frozen=True, eq=False)
+class PanelTask:
+    """What a configuration names for a panel: the model, a long frame of all its series, and how it is read.
+
+    Attributes:
+        model: to be fitted to each.
+        frame: all series, long.
+        by: column that names the fits.
+        within: column that names the sequences of one fit (the cards of a user), or None.
+        unit: of the outcome.
+    """
+
+    model: Any
+    frame: Any
+    by: str = "unique_id"
+    within: str | None = None
+    unit: str | None = None
+
+
 def panel_builder(domain: str) -> Any:
-    """The function of a domain that turns a configuration into a model, a long frame of all its series, and their unit."""
+    """The function of a domain that turns a configuration into a `PanelTask`."""
     return _builder(domain, "PANEL", "A panel")
 
 

@@ -54,7 +54,22 @@ def forward_and_backward() -> None:
     assert bool(torch.isfinite(step.last).all()), "streaming does not go on from the last state"
 
 
+def scan_and_layer() -> None:
+    """The linear scan and the gated layer run on torch alone, with gradients."""
+    import torch
+
+    from seqsci import GatedLayer, linear_scan
+
+    f, u = torch.rand(2, 5, 3, dtype=torch.float64, requires_grad=True), torch.randn(2, 5, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(linear_scan, (f, u)), "the scan's gradient is wrong"
+    layer = GatedLayer(features=3, width=4, context=10)
+    h, state = layer(u.detach().float())
+    h.sum().backward()
+    assert all(p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in layer.parameters() if p.numel()), "no gradient"
+    assert bool(torch.isfinite(layer.step(u.detach().float()[:, 0], state)[0]).all()), "the layer's step does not go on"
+
+
 if __name__ == "__main__":
-    for check in (extras_are_absent, import_is_light, manifest_travels, forward_and_backward):
+    for check in (extras_are_absent, import_is_light, manifest_travels, forward_and_backward, scan_and_layer):
         check()
         print(f"ok  {check.__name__}")

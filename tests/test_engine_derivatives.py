@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 from torch.autograd import forward_ad, gradcheck, gradgradcheck
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap
@@ -178,6 +180,41 @@ def test_the_operators_pass_torchs_own_check() -> None:
     torch.library.opcheck(torch.ops.seqsci.linear_scan_adjoint.default, (f, u, c0, g, None, True, "auto"))
 
 
+RAW: dict[str, Callable[[Callable[[Tensor], Tensor], Tensor], object]] = {
+    "jvp": lambda l, x: jvp(l, (x,), (torch.ones_like(x),)),
+    "dual numbers": _dual,
+    "grad of jvp": lambda l, x: grad(lambda y: jvp(l, (y,), (torch.ones_like(y),))[1])(x),
+    "jvp of jvp": lambda l, x: jvp(lambda y: jvp(l, (y,), (torch.ones_like(y),))[1], (x,), (torch.ones_like(x),)),
+    "jvp of vmap": lambda l, x: jvp(lambda y: vmap(l)(y).sum(), (_stack(x),), (_stack(x),)),
+    "vmap of jvp": lambda l, x: vmap(lambda y: jvp(l, (y,), (torch.ones_like(y),))[1])(_stack(x)),
+    "jacfwd": lambda l, x: jacfwd(l)(x),
+}
+
+
+@pytest.mark.parametrize("name", RAW)
+@pytest.mark.parametrize("way", ["operator", "adjoint", "exported"])
+def test_forward_mode_through_a_registered_operator_is_refused(way: str, name: str) -> None:
+    x, c0 = torch.rand(1, 1, 3, dtype=torch.float64), torch.zeros(2, 1, 3, dtype=torch.float64)
+    program = torch.export.export(_Module(), (x, U)).module() if way == "exported" else None
+    functions: dict[str, Callable[[Tensor], Tensor]] = {
+        "operator": lambda y: torch.ops.seqsci.linear_scan(y, U, c0, None, False, "auto").sum(),
+        "adjoint": lambda y: torch.ops.seqsci.linear_scan_adjoint(y, U, c0, U, None, False, "auto")[1].sum(),
+        "exported": lambda y: program(y, U).sum(),  # type: ignore[misc]
+    }
+    with pytest.raises(EquationError, match="no forward-mode derivative"):
+        RAW[name](functions[way], x)
+
+
+def test_the_second_derivative_of_the_registered_operators_is_that_of_eager_mode() -> None:
+    x, c0 = torch.rand(1, 1, 3, dtype=torch.float64, requires_grad=True), torch.zeros(2, 1, 3, dtype=torch.float64)
+    results = []
+    for scan in (lambda: torch.ops.seqsci.linear_scan(x, U, c0, None, False, "auto"), lambda: linear_scan(x, U)):
+        (first,) = torch.autograd.grad((scan().sin() * WEIGHT).sum(), x, create_graph=True)
+        results.append((first, *torch.autograd.grad((first**2).sum(), x)))
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
 def test_fake_tensors_have_the_shape_dtype_and_strides_of_the_real_ones() -> None:
     from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -203,3 +240,87 @@ def test_narrow_gradients_are_those_of_double_precision(dtype: torch.dtype) -> N
     expected = torch.autograd.grad(linear_scan(*wide).sum(), wide)  # type: ignore[union-attr]
     for a, b in zip(got, expected, strict=True):
         assert float((a.double() - b).norm() / b.norm()) <= (1e-6 if dtype == torch.float32 else 1e-2)
+
+
+LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "contiguous": lambda x: x.contiguous(),
+    "time contiguous": lambda x: x.transpose(1, 2).contiguous().transpose(1, 2),
+    "time first": lambda x: x.transpose(0, 1).contiguous().transpose(0, 1),
+    "every other lane": lambda x: torch.stack((x, x), 3).flatten(2, 3)[..., ::2],
+    "one lane for all": lambda x: x[..., :1].expand(x.shape),
+}
+
+
+def _gradients(backend: str, f: Tensor, u: Tensor, c0: Tensor, g: Tensor, reverse: bool, bounds: Tensor | None) -> tuple[Tensor, ...]:
+    leaves = [x.detach().requires_grad_(True) for x in (f, u, c0)]
+    start = leaves[2][:, 0] if bounds is None else leaves[2]
+    c = linear_scan(leaves[0], leaves[1], start, reverse=reverse, cu_seqlens=bounds, backend=backend)  # type: ignore[arg-type]
+    return torch.autograd.grad(c, leaves, g)  # type: ignore[arg-type]
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.data())
+def test_compiled_gradients_are_those_of_the_torch_loop(data: st.DataObject) -> None:
+    batch, steps = data.draw(st.integers(0, 3), "B"), data.draw(st.sampled_from([0, 1, 2, 9, 130]), "T")
+    width = data.draw(st.sampled_from([0, 1, 2, 7, 16, 35]), "D")
+    dtype = data.draw(st.sampled_from([torch.float64, torch.complex128, torch.float32]), "dtype")
+    gate = tuple(data.draw(st.sampled_from([n, 1]), "gate") for n in (batch, steps, width))
+    reverse, layout = data.draw(st.booleans(), "reverse"), [data.draw(st.sampled_from(sorted(LAYOUTS)), "layout") for _ in range(3)]
+    bounds = None
+    if batch == 1 and data.draw(st.booleans(), "packed"):
+        bounds = torch.tensor([0, *sorted(data.draw(st.lists(st.integers(0, steps), max_size=4), "bounds")), steps])
+    generator = torch.Generator().manual_seed(data.draw(st.integers(0, 1000), "seed"))
+    f, u, c0, g = (
+        torch.randn(s, dtype=dtype, generator=generator)
+        for s in (gate, (batch, steps, width), (batch, 1 if bounds is None else len(bounds) - 1, width), (batch, steps, width))
+    )
+    f, u, g = (LAYOUTS[name](x) for name, x in zip(layout, (0.5 * f, u, g), strict=True))
+    got = _gradients("numba", f, u, c0, g, reverse, bounds)
+    expected = _gradients("torch", f, u, c0, g, reverse, bounds)
+    for a, b in zip(got, expected, strict=True):
+        assert a.shape == b.shape and a.dtype == dtype
+        assert float((a - b).norm()) <= (1e-5 if dtype == torch.float32 else 1e-12) * max(float(b.norm()), 1.0)
+
+
+SHARED = {
+    "number": (1, 1, 1),
+    "per lane": (1, 1, 0),
+    "per step": (1, 0, 1),
+    "per row": (0, 1, 1),
+    "per step and lane": (1, 0, 0),
+    "none": (0, 0, 0),
+}
+
+
+@pytest.mark.parametrize("shape", [(3, 3000, 33), (1, 150_001, 1), (40, 3001, 1), (2, 70_000, 2)], ids=str)
+@pytest.mark.parametrize("gate", SHARED)
+def test_the_gradient_of_a_shared_gate_is_the_sum_and_the_same_for_any_number_of_threads(gate: str, shape: tuple[int, int, int]) -> None:
+    generator = torch.Generator().manual_seed(4)
+    kept = tuple(n if k == 0 else 1 for n, k in zip(shape, SHARED[gate], strict=True))
+    u, g = (torch.randn(shape, generator=generator, dtype=torch.float64) for _ in range(2))
+    f, c0 = torch.rand(kept, generator=generator, dtype=torch.float64), torch.randn(shape[0], 1, shape[2], dtype=torch.float64)
+    whole = _gradients("numba", f.expand(shape), u, c0, g, True, None)[0]
+    axes = [axis for axis, k in enumerate(SHARED[gate]) if k]
+    expected = whole.sum(axes, keepdim=True) if axes else whole
+    before = torch.get_num_threads()
+    try:
+        results = []
+        for count in (1, 2, 5):
+            torch.set_num_threads(count)
+            results.append(_gradients("numba", f, u, c0, g, True, None)[0])
+    finally:
+        torch.set_num_threads(before)
+    torch.testing.assert_close(results[0], expected, rtol=1e-9, atol=1e-9)
+    assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
+
+
+@pytest.mark.parametrize("gate", [(), (40,), (1, 500, 1), (20, 1, 1)], ids=str)
+def test_the_gradient_of_a_shared_gate_takes_no_memory_of_its_own(gate: tuple[int, ...]) -> None:
+    u = torch.randn(20, 500, 40)
+    f = torch.rand(gate, requires_grad=True)
+    c = linear_scan(f, u)
+    g = torch.ones_like(u)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        torch.autograd.grad(c, f, g)  # type: ignore[arg-type]
+    allocated = sum(max(0, event.self_cpu_memory_usage) for event in profile.events())
+    assert u.nbytes <= allocated <= 1.2 * u.nbytes  # the adjoint itself

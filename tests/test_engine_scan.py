@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -103,6 +104,15 @@ def test_a_row_split_in_time_is_the_row(shape: tuple[int, int, int], reverse: bo
         expected.append(state)
     got = many[0, :, 0].flip(0) if reverse else many[0, :, 0]
     torch.testing.assert_close(got, torch.tensor(expected, dtype=torch.float64), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_short_sequences_in_a_long_row_are_written(reverse: bool) -> None:
+    u = torch.randn(1, 200_000, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    bounds = torch.tensor([0, 1, 3, 199_999, 200_000])
+    c = linear_scan(0.5, u, cu_seqlens=bounds, reverse=reverse)
+    parts = [linear_scan(0.5, part, reverse=reverse, backend="torch") for part in u[:, [0, 1, 2, -1]].split([1, 2, 1], 1)]
+    torch.testing.assert_close(c[:, [0, 1, 2, -1]], torch.cat(parts, 1), rtol=1e-13, atol=1e-13)
 
 
 def test_a_growing_row_split_in_time_overflows_where_the_loop_does() -> None:
@@ -205,6 +215,24 @@ def test_bfloat16_is_the_exact_state_rounded() -> None:
     assert relative(linear_scan(f, u), exact.bfloat16().double()) <= 1e-5
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("shape", [(9, 300, 1), (3, 40, 33), (2, 50, 3)], ids=str)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_compiled_rows_are_those_of_the_torch_loop_to_the_last_bit(dtype: torch.dtype, shape: tuple[int, int, int], reverse: bool) -> None:
+    f, u = torch.rand(shape).to(dtype), torch.randn(shape).to(dtype)
+    for gate in (f, f[:, :1]):
+        assert torch.equal(linear_scan(gate, u, reverse=reverse), linear_scan(gate, u, reverse=reverse, backend="torch"))
+
+
+def test_bfloat16_inputs_give_float32_states_where_asked() -> None:
+    f, u = torch.full((1, 10_000, 20), 0.999).bfloat16().requires_grad_(True), torch.randn(1, 10_000, 20).bfloat16()
+    c = linear_scan(f, u, dtype=torch.float32)
+    exact = linear_scan(f.double(), u.double())
+    assert c.dtype == torch.float32 and relative(c.detach(), exact.detach()) <= 1e-7
+    (df,) = torch.autograd.grad(c.sum(), f)
+    assert df.dtype == torch.bfloat16 and bool(df.isfinite().all())
+
+
 def test_irregular_gaps_decay_by_elapsed_time() -> None:
     elapsed = torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64)
     c = linear_scan(elapsed_decay(elapsed, 0.3), torch.zeros(3, dtype=torch.float64), torch.tensor(1.0, dtype=torch.float64), dim=0)
@@ -217,6 +245,8 @@ X = torch.randn(2, 5, 3)
 WRONG = {
     "do not broadcast": lambda: linear_scan(torch.rand(4), X),
     "integer dtype": lambda: linear_scan(0.5, torch.ones(2, 5, 3, dtype=torch.int64)),
+    "cannot have this dtype": lambda: linear_scan(0.5, X, dtype=torch.int64),
+    "expected: complex": lambda: linear_scan(0.5, X * 1j, dtype=torch.float32),
     "several devices": lambda: linear_scan(0.5, X, torch.zeros(2, 3, device="meta")),
     "c0 does not fit": lambda: linear_scan(0.5, X, torch.zeros(2, 4)),
     "mask does not fit": lambda: linear_scan(0.5, X, mask=torch.ones(5, 2, dtype=torch.bool)),
@@ -277,3 +307,12 @@ def test_a_forked_worker_gets_threads_of_its_own() -> None:
     assert queue.get(timeout=30) == 2.0
     worker.join(30)
     assert worker.exitcode == 0
+
+
+def test_a_sequence_of_one_step_beside_a_long_one_is_computed():
+    """The kernel of long rows cuts off the first step of a row; a row that has no other is still a row."""
+    u, f = torch.randn(1, 300_001, 1), torch.rand(1, 300_001, 1)
+    for bounds in ([0, 1, 300_001], [0, 300_000, 300_001]):
+        packed = linear_scan(f, u, cu_seqlens=torch.tensor(bounds))
+        apart = [linear_scan(f[:, a:b], u[:, a:b]) for a, b in pairwise(bounds)]
+        assert torch.allclose(packed, torch.cat(apart, 1), atol=1e-6)

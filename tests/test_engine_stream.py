@@ -125,7 +125,7 @@ def test_what_does_not_fit_is_named():
         (lambda: scan_chunks(1.0, u, dim=2), "no such axis"),
         (lambda: scan_chunks(1.0, u, Carry(torch.zeros(2), 11)), "beyond the end"),
         (lambda: scan_chunks(1.0, u, out=np.ones(10)), "out does not fit"),
-        (lambda: scan_chunks(1.0, u, torch.zeros(3)), "c0 does not fit"),
+        (lambda: scan_chunks(1.0, u, torch.zeros(3)), "carry does not fit"),
         (lambda: scan_pieces([(1.0, 2.0)]), "without inputs"),
         (lambda: scan_chunks(1.0, torch.ones(4, requires_grad=True)), "no gradient"),
     ):

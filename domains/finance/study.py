@@ -12,8 +12,7 @@ from seqsci.domains.finance.covariates import SUMMARY, add_covariates
 from seqsci.domains.finance.data import load_series, read_returns
 from seqsci.domains.finance.models import HYPOTHESES, MODELS, RESTRICTION
 from seqsci.errors import ConfigError, DataError, did_you_mean, explain
-from seqsci.model import Model
-from seqsci.registry import Section, check_keys, refuse
+from seqsci.registry import PanelTask, Section, check_keys, refuse
 from seqsci.study import Study
 from seqsci.training.configuration import Estimator, read_estimator
 
@@ -58,8 +57,8 @@ def build(config: Mapping[str, Any]) -> Study:
     )
 
 
-def panel(config: Mapping[str, Any]) -> tuple[Model, Any, str]:
-    """The model of a configuration, all series of its file as a long frame of returns, and their unit."""
+def panel(config: Mapping[str, Any]) -> PanelTask:
+    """The model of a configuration and all series of its file as a long frame of returns."""
     place = str(config.get("name", "the configuration"))
     check_keys(config, ("name", "domain", "data", "model", "estimator", "trainer", "comparison"), place)
     faults: list[str] = []
@@ -69,7 +68,7 @@ def panel(config: Mapping[str, Any]) -> tuple[Model, Any, str]:
     texts = {key: data.text(key) for key in data.values if key != "covariates"}
     refuse(faults)
     frame = _read(texts, place, (), singly=True)
-    return model, frame, str(frame.attrs["unit"])
+    return PanelTask(model, frame, unit=str(frame.attrs["unit"]))
 
 
 def _realized(frame: Any, column: str | None) -> Any:

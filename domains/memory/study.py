@@ -21,7 +21,7 @@ from seqsci.domains.memory.simulator import simulate_log
 from seqsci.errors import ConfigError, DataError, did_you_mean, explain
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.model import Model
-from seqsci.registry import Section, check_keys, refuse
+from seqsci.registry import PanelTask, Section, check_keys, refuse
 from seqsci.study import Study
 from seqsci.training.configuration import read_estimator
 
@@ -80,14 +80,14 @@ def build(config: Mapping[str, Any]) -> Study:
     )
 
 
-def panel(config: Mapping[str, Any]) -> tuple[Model, pd.DataFrame, str]:
+def panel(config: Mapping[str, Any]) -> PanelTask:
     """The model of a configuration and the reviews of all users of its file: a fit a user, over its cards."""
     place, faults = str(config.get("name", "the configuration")), list[str]()
     model, data, _, _ = _read(config, place, faults)
     exact = data.choice("days", "whole", ("whole", "fractional")) == "fractional"
     frame = _reviews(data, place)
     refuse(faults)
-    return model, to_panel(frame, exact).rename(columns={"user": "unique_id"}), "1"
+    return PanelTask(model, to_panel(frame, exact), by="user", within="card_id", unit="1")
 
 
 def _read(config: Mapping[str, Any], place: str, faults: list[str]) -> tuple[Model, Section, Section, str]:
@@ -117,7 +117,10 @@ def _reviews(data: Section, place: str) -> pd.DataFrame:
         grades = GRADES[data.choice("grades", "as_pressed", tuple(GRADES))]()
         day_start = data.number("day_start", 4.0, least=0.0)
         found = read_reviews(path, timezone=data.text("timezone"), day_start=day_start, columns=columns, grades=grades)
-        print(f"{found.summary()}\n", flush=True)
+        print(found.summary(), flush=True)
+        if any("first scheduler" in note for note in found.notes):
+            print("note: on the command line that is --data.grades old_scheduler, with --data.user where a file holds several", flush=True)
+        print(flush=True)
         return found.frame
     drawn = data.inner("simulated")
     if drawn is None:

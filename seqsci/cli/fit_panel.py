@@ -9,15 +9,6 @@ from pathlib import Path
 from typing import Any
 
 HELP = "fit a model to every series of a file; writes a row a series"
-OVERRIDES = {
-    "data.path": "file of your data, CSV or Parquet (--data FILE is short for it)",
-    "data.kind": "prices or returns",
-    "data.unit": "decimal or percent",
-    "data.date_column": "column of dates",
-    "data.id_column": "column of series names",
-    "model": "model by name (seqsci show NAME)",
-    "estimator.starts": "starting points that are climbed (default: the configuration's)",
-}
 POOLING = {"none": "PerGroup", "partial": "Partial", "shared": "Shared"}
 
 
@@ -31,7 +22,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, metavar="N", help="threads (default: one a core)")
     parser.add_argument("--out", default="runs", metavar="DIR", help="folder of the runs (default: runs)")
     parser.add_argument("--resume", metavar="RUN", help="go on with a run that was interrupted, without fitting again what is done")
-    for key, text in OVERRIDES.items():
+    for key, text in _options().items():
         parser.add_argument(f"--{key}", metavar=key.split(".")[-1].upper(), help=text)
 
 
@@ -48,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
         section, _, name = key.rpartition(".")
         place = config.setdefault(section, {}) if section else config
         place[name] = value
-    model, frame, unit = registry.panel_builder(config["domain"])(config)
+    task: registry.PanelTask = registry.panel_builder(config["domain"])(config)
     estimator = _estimator(config, PANEL)
     pooling = {"none": PerGroup, "partial": Partial, "shared": Shared}[arguments.pooling]()
     alone = isinstance(pooling, PerGroup)
@@ -57,9 +48,11 @@ def run(arguments: argparse.Namespace) -> None:
         rundir.write_config(folder, config)
     store = folder / "finished.parquet" if alone else None
     panel = fit_panel(
-        model,
-        frame,
-        unit=unit,
+        task.model,
+        task.frame,
+        by=task.by,
+        within=task.within,
+        unit=task.unit,
         estimator=estimator if alone else EmpiricalBayes(pooling, estimator),
         threads=arguments.threads,
         store=store,
@@ -86,8 +79,17 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"next: in Python: panel = load_panel('{path}'); update_panel(panel, today)    (seqsci.panel.artefact, seqsci.update_panel)")
 
 
+def _options() -> dict[str, str]:
+    """Keys of configurations that are options: those of `seqsci fit` but the comparison's, and the number of starts."""
+    from seqsci.cli.fit import overrides
+
+    one = ("data.unique_id", "data.column", "data.realized", "data.series", "data.user")  # they choose a single series
+    found = {k: v for k, v in overrides().items() if not k.startswith("comparison.") and k not in one}
+    return found | {"estimator.starts": "starting points that are climbed (default: the configuration's)"}
+
+
 def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
-    found = {k: v for k in OVERRIDES if (v := getattr(arguments, k)) is not None}
+    found = {k: v for k in _options() if (v := getattr(arguments, k)) is not None}
     if arguments.data is not None:
         found["data.path"] = arguments.data
     return found

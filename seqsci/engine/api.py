@@ -25,6 +25,7 @@ def linear_scan(
     cu_seqlens: Tensor | None = None,
     mask: Tensor | None = None,
     return_final: bool = False,
+    dtype: torch.dtype | None = None,
     backend: Backend = "auto",
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Run the linear recurrence of a memory: ``c_t = f_t c_{t-1} + u_t``.
@@ -39,6 +40,8 @@ def linear_scan(
             axes before ``dim`` have size 1.
         mask: False where a step is missing: it keeps the state (f := 1, u := 0). In the shape of ``u``, or without its last axis.
         return_final: also return the state after the last step, in the shape of c0.
+        dtype: of c; f, u and c0 are converted to it first. By default the type of f and u together: bfloat16 inputs give c in bfloat16,
+            and in float32 by ``dtype=torch.float32``.
         backend: "numba" compiled kernels, "torch" a loop over time, "auto" the first where numba and CPU tensors are there.
 
     Returns:
@@ -47,15 +50,15 @@ def linear_scan(
         once a step.
 
     Raises:
-        DataError: shapes that do not broadcast, integers, several devices, bounds that decrease or do not span T.
+        DataError: shapes that do not broadcast, integers, a dtype that cannot hold c, several devices, bounds that decrease or miss T.
         EquationError: forward mode inside torch.compile.
 
     >>> linear_scan(0.5, torch.tensor([1.0, 0.0, 0.0]), dim=0)
     tensor([1.0000, 0.5000, 0.2500])
     """
     gate = torch.as_tensor(f, device=u.device) if not isinstance(f, Tensor) else f
-    _check(gate, u, c0, mask, backend)
-    shape = _broadcast("f", gate, "u", u)
+    check(gate, u, c0, mask, backend)
+    shape = broadcast_shape("f", gate, "u", u)
     if mask is not None:
         missing = mask if mask.ndim == len(shape) else mask.unsqueeze(-1)
         if mask.ndim not in (len(shape), len(shape) - 1) or not _broadcasts(missing.shape, shape):
@@ -68,8 +71,11 @@ def linear_scan(
         )
     axis = dim % len(shape)
     outer, steps, inner = shape[:axis], shape[axis], shape[axis + 1 :]
-    dtype = result_type(gate, u)
-    dtype = torch.promote_types(dtype, c0.dtype) if c0 is not None and c0.is_complex() else dtype
+    own = result_type(gate, u)
+    own = torch.promote_types(own, c0.dtype) if c0 is not None and c0.is_complex() else own
+    if dtype is not None and (not (dtype.is_floating_point or dtype.is_complex) or (own.is_complex and not dtype.is_complex)):
+        raise DataError(explain("c cannot have this dtype", dtype, "complex" if own.is_complex else "floating", "leave dtype out"))
+    dtype = own if dtype is None else dtype
     run = torch.float32 if dtype == torch.float16 else dtype
     batch, width = math.prod(outer), math.prod(inner)
     if cu_seqlens is not None:
@@ -77,16 +83,16 @@ def linear_scan(
         cu_seqlens = cu_seqlens.to(device=u.device, dtype=torch.int64)
     sequences = 1 if cu_seqlens is None else cu_seqlens.shape[0] - 1
     start_shape = outer + inner if cu_seqlens is None else (*outer, sequences, *inner)
-    drive = u.to(run).expand(shape).reshape(batch, steps, width)
-    flat = _unexpanded(gate.to(run), shape, axis)
+    drive = _shaped(u.to(run), shape, (batch, steps, width))
+    flat = unexpanded(gate.to(run), shape, axis)
     if c0 is None:
         start = torch.zeros((), dtype=run, device=u.device).expand(batch, sequences, width)
     elif not _broadcasts(c0.shape, start_shape):
         raise DataError(explain("c0 does not fit", tuple(c0.shape), start_shape, "pass one state a sequence"))
     else:
-        start = c0.to(run).expand(start_shape).reshape(batch, sequences, width)
+        start = _shaped(c0.to(run), start_shape, (batch, sequences, width))
     c = scan(flat, drive, start, cu_seqlens, reverse, backend)
-    states = c.reshape(shape).to(dtype)
+    states = _shaped(c, shape, shape).to(dtype)
     if not return_final:
         return states
     return states, formulas.at_ends(c, start, cu_seqlens, reverse).reshape(start_shape).to(dtype)
@@ -128,7 +134,8 @@ def _broadcasts(small: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     return len(small) <= len(shape) and all(a in (1, b) for a, b in zip(small, tail, strict=True))
 
 
-def _broadcast(name: str, a: Tensor, other: str, b: Tensor) -> tuple[int, ...]:
+def broadcast_shape(name: str, a: Tensor, other: str, b: Tensor) -> tuple[int, ...]:
+    """The shape of two tensors together; raises `DataError` naming both."""
     axes = max(a.ndim, b.ndim)
     sizes = [((1,) * (axes - x.ndim) + tuple(x.shape)) for x in (a, b)]
     if any(n != m and 1 not in (n, m) for n, m in zip(*sizes, strict=True)):
@@ -137,7 +144,8 @@ def _broadcast(name: str, a: Tensor, other: str, b: Tensor) -> tuple[int, ...]:
     return tuple(m if n == 1 else n for n, m in zip(*sizes, strict=True))
 
 
-def _check(f: Tensor, u: Tensor, c0: Tensor | None, mask: Tensor | None, backend: str) -> None:
+def check(f: Tensor, u: Tensor, c0: Tensor | None, mask: Tensor | None, backend: str) -> None:
+    """Raise the error of inputs that no scan takes: integers, several devices, a back end that is not there."""
     if backend not in ("auto", "numba", "torch"):
         raise ParameterError(explain("unknown backend", backend, "auto, numba or torch", "pass one of them"))
     named = {"f": f, "u": u, "c0": c0}
@@ -169,8 +177,15 @@ def _check_bounds(bounds: Tensor, steps: int, batch: int) -> None:
         raise DataError(explain("cu_seqlens are not increasing from 0 to T", bounds.tolist(), f"0 ... {steps}", "pass cumulative lengths"))
 
 
-def _unexpanded(f: Tensor, shape: tuple[int, ...], axis: int) -> Tensor:
+def _shaped(x: Tensor, shape: tuple[int, ...], flat: tuple[int, ...]) -> Tensor:
+    """``x`` broadcast to ``shape`` and then reshaped; itself where nothing changes, since a view costs a microsecond."""
+    return x if x.shape == flat else x.reshape(flat) if x.numel() == math.prod(flat) else x.expand(shape).reshape(flat)
+
+
+def unexpanded(f: Tensor, shape: tuple[int, ...], axis: int) -> Tensor:
     """Gates as (B|1, T|1, D|1): an axis group along which it is broadcast keeps size 1."""
+    if f.ndim == len(shape) == 3 and axis == 1:
+        return f
     sizes = (1,) * (len(shape) - f.ndim) + tuple(f.shape)
     groups = []
     for full, own in (

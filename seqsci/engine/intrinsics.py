@@ -71,6 +71,18 @@ def narrow(kind: Any, value: Any) -> Any:
     raise NotImplementedError
 
 
+def conjugate(value: Any) -> Any:
+    """The conjugate of a number; for compiled code only."""
+    raise NotImplementedError
+
+
+@overload(conjugate, strict=False)
+def _conjugate(value: Any) -> Any:
+    if isinstance(value, types.Complex):
+        return lambda value: complex(value.real, -value.imag)
+    return lambda value: value
+
+
 @overload(widen, strict=False)
 def _widen(value: Any) -> Any:
     if value == types.uint16:

@@ -2,6 +2,8 @@
 
 All take the same description of (B, T, D) memory: an address a tensor and strides in elements (negative to go back in time), ``offsets``
 of the S sequences along T in the order of travel, and ``lag`` (0: the gate of this step; 1: of the step before, the first step has none).
+The initial states have a kind of their own, ``initial``: a stream carries them in double precision. ``pe`` is the address of (B S, D) last
+states in double precision, in the order of travel; nobody asks for them where it is 0.
 
 `lanes` walks time and is vectorised over contiguous lanes. `chains` walks eight rows at once through tiles in the first cache, because
 one row is limited by the latency of a multiply and an add. `split_numba.split` cuts one long row into blocks of eight chunks: product and
@@ -17,6 +19,7 @@ from typing import Any
 import numba as nb
 
 from seqsci.engine.intrinsics import load, narrow, store, widen
+from seqsci.engine.vectors import advance
 
 TILE = 128
 CHUNK = 16 * TILE
@@ -27,43 +30,64 @@ _jit: Callable[[Any], Any] = nb.njit(nogil=True, cache=True, error_model="numpy"
 
 
 @_jit
+def step(
+    kind: Any, pf: int, of: int, shared: bool, pu: int, ou: int, pc: int, oc: int, m: int, down: bool, memory: int, carry: Any
+) -> None:  # fmt: skip
+    """``c[d] = f[d] c[d] + u[d]`` for m lanes. Where time goes down in memory lanes do too: processors foresee one direction."""
+    if shared:
+        g = widen(load(kind, pf, of))
+        if down:
+            for d in range(m - 1, -1, -1):
+                x = g * load(carry, memory, d) + widen(load(kind, pu, ou + d))
+                store(carry, memory, d, x)
+                store(kind, pc, oc + d, narrow(kind, x))
+        else:
+            for d in range(m):
+                x = g * load(carry, memory, d) + widen(load(kind, pu, ou + d))
+                store(carry, memory, d, x)
+                store(kind, pc, oc + d, narrow(kind, x))
+    elif down:
+        for d in range(m - 1, -1, -1):
+            x = widen(load(kind, pf, of + d)) * load(carry, memory, d) + widen(load(kind, pu, ou + d))
+            store(carry, memory, d, x)
+            store(kind, pc, oc + d, narrow(kind, x))
+    else:
+        for d in range(m):
+            x = widen(load(kind, pf, of + d)) * load(carry, memory, d) + widen(load(kind, pu, ou + d))
+            store(carry, memory, d, x)
+            store(kind, pc, oc + d, narrow(kind, x))
+
+
+@_jit
 def lanes(
-    kind: Any, pf: int, pu: int, pz: int, pc: int, fs: Any, us: Any, zs: Any, cs: Any, offsets: Any, D: int, block: int, lo: int, hi: int,
-    lag: int, carry: Any,
+    kind: Any, initial: Any, pf: int, pu: int, pz: int, pc: int, pe: int, fs: Any, us: Any, zs: Any, cs: Any, offsets: Any, D: int,
+    block: int, lo: int, hi: int, lag: int, carry: Any,
 ) -> None:  # fmt: skip
     """Vectorised over D; u and c contiguous along it, f contiguous or constant."""
     S, columns, memory = len(offsets) - 1, (D + block - 1) // block, carry.ctypes.data
+    ft, ut, ct = fs[1], us[1], cs[1]
     for w in range(lo, hi):
         r, d0 = w // columns, w % columns * block
         b, s = r // S, r % S
         n, m = offsets[s + 1] - offsets[s], min(block, D - d0)
-        of = b * fs[0] + offsets[s] * fs[1] + d0 * fs[2]
-        ou = b * us[0] + offsets[s] * us[1] + d0
-        oc = b * cs[0] + offsets[s] * cs[1] + d0
+        of = b * fs[0] + (offsets[s] - lag) * ft + d0 * fs[2]
+        ou = b * us[0] + offsets[s] * ut + d0
+        oc = b * cs[0] + offsets[s] * ct + d0
         oz = b * zs[0] + s * zs[1] + d0 * zs[2]
-        if n == 0:
-            continue
-        for d in range(m):
-            x = widen(load(kind, pu, ou + d))
-            if lag == 0:
-                x += widen(load(kind, pf, of + d * fs[2])) * widen(load(kind, pz, oz + d * zs[2]))
-            store(carry, memory, d, x)
-            store(kind, pc, oc + d, narrow(kind, x))
-        ft, ut, ct = fs[1], us[1], cs[1]
-        of -= lag * ft
-        for _ in range(1, n):
-            of, ou, oc = of + ft, ou + ut, oc + ct
-            if fs[2] == 0:
-                g = widen(load(kind, pf, of))
-                for d in range(m):
-                    x = g * load(carry, memory, d) + widen(load(kind, pu, ou + d))
-                    store(carry, memory, d, x)
-                    store(kind, pc, oc + d, narrow(kind, x))
+        for t in range(n):
+            if t > 0:
+                step(kind, pf, of, fs[2] == 0, pu, ou, pc, oc, m, ct < 0, memory, carry)
             else:
                 for d in range(m):
-                    x = widen(load(kind, pf, of + d)) * load(carry, memory, d) + widen(load(kind, pu, ou + d))
+                    x = widen(load(kind, pu, ou + d))
+                    if lag == 0:
+                        x += widen(load(kind, pf, of + d * fs[2])) * widen(load(initial, pz, oz + d * zs[2]))
                     store(carry, memory, d, x)
                     store(kind, pc, oc + d, narrow(kind, x))
+            of, ou, oc = of + ft, ou + ut, oc + ct
+        if pe != 0 and n > 0:
+            for d in range(m):
+                store(carry, pe, r * D + d0 + d, load(carry, memory, d))
 
 
 @_jit
@@ -118,29 +142,45 @@ def _run_tile(F: Any, U: Any, carry: Any, count: int) -> None:
 
 @_jit
 def chains(
-    kind: Any, pf: int, pu: int, pz: int, pc: int, fs: Any, us: Any, zs: Any, cs: Any, offsets: Any, D: int, lo: int, hi: int, lag: int,
-    F: Any, U: Any, carry: Any, at: Any,
+    kind: Any, initial: Any, pf: int, pu: int, pz: int, pc: int, pe: int, fs: Any, us: Any, zs: Any, cs: Any, offsets: Any, D: int, lo: int,
+    hi: int, lag: int, F: Any, U: Any, carry: Any, at: Any, places: Any,
 ) -> None:  # fmt: skip
-    """Rows lo to hi in groups of eight, any strides."""
-    S = len(offsets) - 1
-    for first in range(lo, hi, 8):
-        m, longest = min(8, hi - first), 0
+    """Rows lo to hi in groups of eight, any strides; where time is contiguous, through registers, else and at the ends through tiles."""
+    S, size = len(offsets) - 1, kind.itemsize
+    for group in range(lo, hi, 8):
+        m, longest, shortest = min(8, hi - group), 0, offsets[S]
         for q in range(m):
-            r = (first + q) // D
-            b, s, d = r // S, r % S, (first + q) % D
+            r = (group + q) // D
+            b, s, d = r // S, r % S, (group + q) % D
             n = offsets[s + 1] - offsets[s]
             of = b * fs[0] + offsets[s] * fs[1] + d * fs[2]
             ou = b * us[0] + offsets[s] * us[1] + d * us[2]
             oc = b * cs[0] + offsets[s] * cs[1] + d * cs[2]
             at[q, 0], at[q, 1], at[q, 2], at[q, 3] = of - lag * fs[1], ou, oc, n
-            longest = max(longest, n)
+            longest, shortest = max(longest, n), min(shortest, n)
             if n > 0:
                 x = widen(load(kind, pu, ou))
                 if lag == 0:
-                    x += widen(load(kind, pf, of)) * widen(load(kind, pz, b * zs[0] + s * zs[1] + d * zs[2]))
+                    x += widen(load(kind, pf, of)) * widen(load(initial, pz, b * zs[0] + s * zs[1] + d * zs[2]))
                 carry[q] = x
                 store(kind, pc, oc, narrow(kind, x))
-        for i in range(1, longest, TILE):
+                if pe != 0:
+                    store(carry, pe, group + q, x)
+        start = 1
+        if shortest > 8 and us[1] == cs[1]:
+            for q in range(8):  # where there are fewer, the last row is computed again
+                p = min(q, m - 1)
+                places[0, q] = pf + (at[p, 0] + fs[1]) * size
+                places[1, q] = pu + (at[p, 1] + us[1]) * size
+                places[2, q] = pc + (at[p, 2] + cs[1]) * size
+                carry[q] = carry[p]
+            table, blocks = places.ctypes.data, (shortest - 1) // 8
+            if advance(kind, table, table + 64, table + 128, blocks, carry.ctypes.data, fs[1], us[1]):
+                start = 1 + 8 * blocks
+                if pe != 0:
+                    for q in range(m):
+                        store(carry, pe, group + q, carry[q])
+        for i in range(start, longest, TILE):
             for q in range(m):
                 count = min(TILE, at[q, 3] - i)
                 if count > 0:
@@ -151,3 +191,5 @@ def chains(
                 count = min(TILE, at[q, 3] - i)
                 if count > 0:
                     _flush(kind, pc, at[q, 2] + i * cs[1], cs[1], count, U, q * TILE)
+                    if pe != 0:
+                        store(carry, pe, group + q, U[q * TILE + count - 1])

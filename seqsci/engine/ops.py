@@ -1,8 +1,8 @@
-"""The scan and its adjoint as operators of torch, twice: neither way of writing one has every derivative.
+"""The scan and its adjoint in torch, twice: neither way of writing one has every derivative.
 
 In eager mode `torch.autograd.Function`s with jvp and vmap: torch.func, forward mode and derivatives of any order. While torch.compile or
-torch.export traces, custom operators with a registered backward: opaque to the compiler. A custom operator's forward-mode derivative
-would be a silent zero in torch 2.13, so forward mode is refused while a compiler traces.
+torch.export traces, the operators of `operators`: no forward mode, which is refused while a compiler traces, by the operators themselves,
+and so by programs exported from them.
 """
 
 from __future__ import annotations
@@ -14,68 +14,11 @@ from torch import Tensor
 from torch._C._functorch import is_legacy_batchedtensor
 from torch.autograd import forward_ad
 
-from seqsci.engine import formulas, launch
-from seqsci.engine.reference import empty, loop
+from seqsci.engine import formulas
+from seqsci.engine.operators import Reverse, adjoint_backward, adjoint_now, fold_adjoint, fold_scan, scan_now
 from seqsci.errors import EquationError, explain
 
 _unpack: Any = forward_ad.unpack_dual
-
-
-def _raw(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: bool, backend: str, lag: int) -> Tensor:
-    if backend != "torch" and launch.fits(u):
-        return launch.compiled(f, u, c0, offsets, reverse, lag)
-    return loop(f, u, c0, offsets, reverse, lag)
-
-
-def _scan_now(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: bool, backend: str) -> Tensor:
-    return _raw(f, u, c0, offsets, reverse, backend, 0)
-
-
-def _full_gate_gradient(adjoint: Tensor, c: Tensor, c0: Tensor, reverse: bool) -> Tensor:
-    """`formulas.gate_gradient` of an unbroadcast gate, written in place: no shifted copy of the states."""
-    df = torch.empty_like(c, memory_format=torch.contiguous_format)
-    first, later, states = (slice(-1, None), slice(None, -1), c[:, 1:]) if reverse else (slice(1), slice(1, None), c[:, :-1])
-    torch.mul(adjoint[:, later], states.conj(), out=df[:, later])
-    torch.mul(adjoint[:, first], c0.conj(), out=df[:, first])
-    return df
-
-
-def _adjoint_now(
-    f: Tensor, c: Tensor, c0: Tensor, g: Tensor, offsets: Tensor | None, reverse: bool, backend: str
-) -> tuple[Tensor, Tensor, Tensor]:
-    adjoint = _raw(f.conj(), g, c0, offsets, not reverse, backend, 1)
-    if c.shape[1] == 0:
-        return torch.zeros_like(f), adjoint, torch.zeros_like(c0)
-    if offsets is None and f.shape == c.shape:
-        df = _full_gate_gradient(adjoint, c, c0, reverse)
-    else:
-        df = formulas.gate_gradient(f, adjoint, c, c0, offsets, reverse).contiguous()
-    first = formulas.at_starts(f, offsets, reverse) if f.shape[1] > 1 else f
-    return df, adjoint, (first.conj() * formulas.at_starts(adjoint, offsets, reverse)).contiguous()
-
-
-@torch.library.custom_op("seqsci::linear_scan", mutates_args=())
-def _scan_op(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: bool, backend: str) -> Tensor:
-    return _scan_now(f, u, c0, offsets, reverse, backend)
-
-
-@_scan_op.register_fake
-def _scan_fake(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: bool, backend: str) -> Tensor:
-    return empty(u)
-
-
-@torch.library.custom_op("seqsci::linear_scan_adjoint", mutates_args=())
-def _adjoint_op(
-    f: Tensor, c: Tensor, c0: Tensor, g: Tensor, offsets: Tensor | None, reverse: bool, backend: str
-) -> tuple[Tensor, Tensor, Tensor]:
-    return _adjoint_now(f, c, c0, g, offsets, reverse, backend)
-
-
-@_adjoint_op.register_fake
-def _adjoint_fake(
-    f: Tensor, c: Tensor, c0: Tensor, g: Tensor, offsets: Tensor | None, reverse: bool, backend: str
-) -> tuple[Tensor, Tensor, Tensor]:
-    return f.new_empty(f.shape), empty(g), c0.new_empty(c0.shape)
 
 
 def _traced(*tensors: Tensor) -> bool:
@@ -84,69 +27,9 @@ def _traced(*tensors: Tensor) -> bool:
     return not plain or torch._C._len_torch_dispatch_stack() > 0
 
 
-def _adjoint_backward(scan: Any, saved: tuple[Any, ...], rest: tuple[Any, ...], a: Tensor, b: Tensor, e: Tensor) -> tuple[Any, ...]:
-    """Gradients of f, c, c0, g from those of df, l and dc0: m = scan(f, b + a p, e), since the adjoint is linear in g."""
-    f, c, c0, adjoint, offsets = saved
-    reverse, backend = rest
-    drive = b + a * formulas.before(c, c0, offsets, reverse)
-    m = scan(f, drive, e, offsets, reverse, backend)
-    df = formulas.gate_gradient(f, adjoint, m, e, offsets, reverse)
-    dc, dc0 = formulas.back_to_states(a.conj() * adjoint, c0, offsets, reverse)
-    return df, dc, dc0, m, None, None, None
-
-
-def _spread(tensor: Tensor, axis: int | None, size: int, batch: int) -> Tensor:
-    moved = tensor.expand(size, *tensor.shape) if axis is None else tensor.movedim(axis, 0)
-    return moved.expand(size, batch, *moved.shape[2:]).reshape(size * batch, *moved.shape[2:])
-
-
-def _no_packed_batch(axis: int | None) -> None:
-    if axis is not None:
-        fix = "map over tensors, with the same bounds for all"
-        raise EquationError(explain("vmap over the bounds of packed sequences", "batched cu_seqlens", "one cu_seqlens", fix))
-
-
-def _map_scan(apply: Any, info: Any, axes: tuple[Any, ...], f: Tensor, u: Tensor, c0: Tensor, offsets: Any, *rest: Any) -> tuple[Any, int]:
-    _no_packed_batch(axes[3])
-    n, batch = info.batch_size, (u if axes[1] is None else u.movedim(axes[1], 0)[0]).shape[0]
-    gate = f if axes[0] is None and f.shape[0] == 1 else _spread(f, axes[0], n, batch)
-    out = apply(gate, _spread(u, axes[1], n, batch), _spread(c0, axes[2], n, batch), offsets, *rest)
-    return out.unflatten(0, (n, batch)), 0
-
-
-def _map_adjoint(
-    apply: Any, info: Any, axes: tuple[Any, ...], f: Tensor, c: Tensor, c0: Tensor, g: Tensor, offsets: Any, *rest: Any
-) -> tuple[Any, Any]:
-    _no_packed_batch(axes[4])
-    n, batch = info.batch_size, (g if axes[3] is None else g.movedim(axes[3], 0)[0]).shape[0]
-    shared = (f if axes[0] is None else f.movedim(axes[0], 0)[0]).shape[0] == 1
-    folded = (_spread(x, axis, n, batch) for x, axis in zip((f, c, c0, g), axes, strict=False))
-    df, adjoint, dc0 = (x.unflatten(0, (n, batch)) for x in apply(*folded, offsets, *rest))
-    return (df.sum(1, keepdim=True) if shared else df, adjoint, dc0), (0, 0, 0)
-
-
 def _primals(saved: tuple[Any, ...]) -> tuple[Any, ...]:
     """Saved tensors without this level's tangents. (Torch turns forward mode off inside a jvp, and would lose those of outer levels.)"""
     return tuple(None if x is None else _unpack(x).primal for x in saved)
-
-
-class _Reverse(torch.autograd.Function):
-    """The scan without forward mode, which Dynamo does not trace; the rest derives from the formulas above."""
-
-    @staticmethod
-    def forward(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: bool, backend: str) -> Tensor:
-        return torch.ops.seqsci.linear_scan(f, u, c0, offsets, reverse, backend)  # type: ignore[no-any-return]
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        f, _, c0, offsets, *ctx.rest = inputs
-        ctx.save_for_backward(f, output, c0, offsets)
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Any, ...]:
-        f, c, c0, offsets = ctx.saved_tensors
-        df, du, dc0 = torch.ops.seqsci.linear_scan_adjoint(f, c, c0, g, offsets, *ctx.rest)
-        return df, du, dc0, None, None, None
 
 
 class _Scan(torch.autograd.Function):
@@ -154,7 +37,7 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     def forward(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: bool, backend: str) -> Tensor:
-        run = torch.ops.seqsci.linear_scan if _traced(f, u, c0) else _scan_now
+        run = torch.ops.seqsci.linear_scan if _traced(f, u, c0) else scan_now
         return run(f, u, c0, offsets, reverse, backend)
 
     @staticmethod
@@ -180,7 +63,7 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, axes: tuple[Any, ...], *args: Any) -> tuple[Any, int]:
-        return _map_scan(_Scan.apply, info, axes, *args)
+        return fold_scan(_Scan.apply, info, axes, *args)
 
 
 class _Plain(torch.autograd.Function):
@@ -201,7 +84,7 @@ class _Adjoint(torch.autograd.Function):
 
     @staticmethod
     def forward(f: Tensor, c: Tensor, c0: Tensor, g: Tensor, offsets: Tensor | None, reverse: bool, backend: str) -> tuple[Tensor, ...]:
-        run = torch.ops.seqsci.linear_scan_adjoint if _traced(f, c, c0, g) else _adjoint_now
+        run = torch.ops.seqsci.linear_scan_adjoint if _traced(f, c, c0, g) else adjoint_now
         return run(f, c, c0, g, offsets, reverse, backend)
 
     @staticmethod
@@ -212,7 +95,7 @@ class _Adjoint(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, a: Tensor, b: Tensor, e: Tensor) -> tuple[Any, ...]:
-        return _adjoint_backward(_Scan.apply, ctx.saved_tensors, ctx.rest, a, b, e)
+        return adjoint_backward(_Scan.apply, ctx.saved_tensors, ctx.rest, a, b, e)
 
     @staticmethod
     def jvp(
@@ -236,51 +119,21 @@ class _Adjoint(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, axes: tuple[Any, ...], *args: Any) -> tuple[Any, Any]:
-        return _map_adjoint(_Adjoint.apply, info, axes, *args)
-
-
-def _save_scan(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    _Reverse.setup_context(ctx, inputs, output)
-
-
-def _scan_backward(ctx: Any, g: Tensor) -> tuple[Any, ...]:
-    return _Reverse.backward(ctx, g)
-
-
-def _save_adjoint(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    f, c, c0, _, offsets, *ctx.rest = inputs
-    ctx.save_for_backward(f, c, c0, output[1], offsets)
-
-
-def _adjoint_op_backward(ctx: Any, a: Tensor, b: Tensor, e: Tensor) -> tuple[Any, ...]:
-    return _adjoint_backward(torch.ops.seqsci.linear_scan, ctx.saved_tensors, tuple(ctx.rest), a, b, e)
-
-
-_scan_op.register_autograd(_scan_backward, setup_context=_save_scan)
-_adjoint_op.register_autograd(_adjoint_op_backward, setup_context=_save_adjoint)
-
-
-def _scan_vmap(info: Any, axes: tuple[Any, ...], *args: Any) -> tuple[Any, int]:
-    return _map_scan(torch.ops.seqsci.linear_scan, info, axes, *args)
-
-
-def _adjoint_vmap(info: Any, axes: tuple[Any, ...], *args: Any) -> tuple[Any, Any]:
-    return _map_adjoint(torch.ops.seqsci.linear_scan_adjoint, info, axes, *args)
-
-
-_scan_op.register_vmap(_scan_vmap)
-_adjoint_op.register_vmap(_adjoint_vmap)
+        return fold_adjoint(_Adjoint.apply, info, axes, *args)
 
 
 def scan(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: bool, backend: str) -> Tensor:
     """States (B, T, D) from canonical tensors, with the derivatives that the caller's mode can take."""
     if not torch.compiler.is_compiling():
-        if torch._C._functorch.peek_interpreter_stack() is None:
+        if torch._C._functorch.peek_interpreter_stack() is not None:
+            return _Scan.apply(f, u, c0, offsets, reverse, backend)  # type: ignore[no-any-return, no-untyped-call]
+        wanted = torch.is_grad_enabled() and (f.requires_grad or u.requires_grad or c0.requires_grad)
+        if wanted or forward_ad._current_level >= 0 or _traced(f, u, c0):
             return _Plain.apply(f, u, c0, offsets, reverse, backend)  # type: ignore[no-any-return, no-untyped-call]
-        return _Scan.apply(f, u, c0, offsets, reverse, backend)  # type: ignore[no-any-return, no-untyped-call]
+        return scan_now(f, u, c0, offsets, reverse, backend)
     if forward_ad._current_level >= 0:
         fix = "call torch.func.jvp outside torch.compile, or compile the function and differentiate it in eager mode"
         raise EquationError(explain("a compiled scan has no forward-mode derivative", "jvp inside torch.compile", "reverse mode", fix))
     if torch._C._functorch.peek_interpreter_stack() is not None:
-        return _Reverse.apply(f, u, c0, offsets, reverse, backend)  # type: ignore[no-any-return, no-untyped-call]
+        return Reverse.apply(f, u, c0, offsets, reverse, backend)  # type: ignore[no-any-return, no-untyped-call]
     return torch.ops.seqsci.linear_scan(f, u, c0, offsets, reverse, backend)  # type: ignore[no-any-return]

@@ -11,6 +11,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from seqsci.engine.memory import empty
+
 _WIDE = {torch.complex64: torch.complex128, torch.complex128: torch.complex128}
 
 
@@ -40,8 +42,3 @@ def loop(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: bool
             out[:, t] = state.to(u.dtype)
             before = t
     return out
-
-
-def empty(u: Tensor) -> Tensor:
-    """Memory for the states: laid out as ``u`` if that is dense, else as (B, T, D)."""
-    return torch.empty_like(u, memory_format=torch.preserve_format)

@@ -6,6 +6,10 @@ from typing import Any
 
 from seqsci.engine.intrinsics import claim, load, narrow, publish, published, store, widen
 from seqsci.engine.kernels_numba import CHUNK, GROWTH, TILE, _fill, _flush, _jit, _run_tile
+from seqsci.engine.vectors import advance, summarise
+
+PATIENCE = 10_000
+"""Looks at a flag, a few microseconds: about as long as it takes to compute what is waited for."""
 
 
 @_jit
@@ -38,12 +42,66 @@ def _fill_tile(
 
 
 @_jit
-def split(
-    kind: Any, pf: int, pu: int, pz: int, pc: int, ft: int, ut: int, ct: int, n: int, lag: int, shared: int, carries: Any, F: Any, U: Any,
-    state: Any, product: Any, start: Any,
+def _summarise_block(
+    kind: Any, pf: int, pu: int, pc: int, ft: int, ut: int, ct: int, n: int, lag: int, k: int, F: Any, U: Any, state: Any, product: Any,
+    places: Any,
+) -> bool:  # fmt: skip
+    """Ends from zero and products of the eight chunks of block k; whether through registers, for which ``places`` holds the addresses."""
+    lo, size, table = 1 + k * 8 * CHUNK, kind.itemsize, places.ctypes.data
+    hi = min(n, lo + 8 * CHUNK)
+    state[:], product[:] = 0, 1
+    if hi - lo == 8 * CHUNK and ut == ct:
+        for q in range(8):
+            first = lo + q * CHUNK
+            places[0, q], places[1, q], places[2, q] = (
+                pf + (first - lag) * ft * size,
+                pu + first * ut * size,
+                pc + first * ct * size,
+            )
+        if summarise(kind, table, table + 64, CHUNK // 8, state.ctypes.data, product.ctypes.data, ft, ut):
+            return True
+    length = (hi - lo + 7) // 8
+    for i in range(0, length, TILE):
+        _fill_tile(kind, pf, pu, ft, ut, lo, hi, length, i, lag, F, U)
+        _summarise_tile(F, U, state, product, min(TILE, length - i))
+    return False
+
+
+@_jit
+def _compose(
+    kind: Any, pf: int, pu: int, ft: int, ut: int, n: int, lag: int, k: int, state: Any, product: Any, start: Any, shared: int, carries: Any
 ) -> None:  # fmt: skip
-    """Claim blocks of a row until none is left; ``shared`` is the address of the counter, the flags of the carries follow it."""
-    blocks = (n - 1 + 8 * CHUNK - 1) // (8 * CHUNK)
+    """From the carry into block k the states before its chunks and the carry out of it, which is published."""
+    lo = 1 + k * 8 * CHUNK
+    hi = min(n, lo + 8 * CHUNK)
+    length, x = (hi - lo + 7) // 8, carries[k]
+    for q in range(8):
+        start[q] = x
+        if abs(product[q]) <= GROWTH and abs(state[q]) <= 1e300:
+            x = product[q] * x + state[q]
+        else:
+            for t in range(lo + q * length, min(hi, lo + (q + 1) * length)):
+                x = widen(load(kind, pf, (t - lag) * ft)) * x + widen(load(kind, pu, t * ut))
+    if published(shared + 8 * (k + 1)) == 0:
+        carries[k + 1] = x
+        publish(shared + 8 * (k + 1), 1)
+
+
+@_jit
+def split(
+    kind: Any, initial: Any, pf: int, pu: int, pz: int, pc: int, ft: int, ut: int, ct: int, n: int, lag: int, shared: int, carries: Any,
+    F: Any, U: Any, scratch: Any, places: Any,
+) -> None:  # fmt: skip
+    """Claim blocks of a row until none is left; ``shared`` is the address of the counter, the flags of the carries follow it.
+
+    The carry after the last block is the last state. A thread that waits too long for the carry of a block that another one has (and was
+    put off the processor with) computes it as well.
+    """
+    blocks, table = max(1, (n - 1 + 8 * CHUNK - 1) // (8 * CHUNK)), places.ctypes.data
+    state, product, start = scratch[0], scratch[1], scratch[2]
+    x = widen(load(kind, pu, 0))
+    if lag == 0:
+        x += widen(load(kind, pf, 0)) * widen(load(initial, pz, 0))
     while True:
         k = claim(shared)
         if k >= blocks:
@@ -51,29 +109,26 @@ def split(
         lo = 1 + k * 8 * CHUNK
         hi = min(n, lo + 8 * CHUNK)
         length = (hi - lo + 7) // 8
-        state[:], product[:] = 0, 1
-        for i in range(0, length, TILE):
-            _fill_tile(kind, pf, pu, ft, ut, lo, hi, length, i, lag, F, U)
-            _summarise_tile(F, U, state, product, min(TILE, length - i))
+        done = _summarise_block(kind, pf, pu, pc, ft, ut, ct, n, lag, k, F, U, state, product, places)
         if k == 0:
-            x = widen(load(kind, pu, 0))
-            if lag == 0:
-                x += widen(load(kind, pf, 0)) * widen(load(kind, pz, 0))
             store(kind, pc, 0, narrow(kind, x))
-        else:
-            while published(shared + 8 * k) == 0:
-                pass
-            x = carries[k]
-        for q in range(8):
-            start[q] = x
-            if abs(product[q]) <= GROWTH and abs(state[q]) <= 1e300:
-                x = product[q] * x + state[q]
-            else:
-                for t in range(lo + q * length, min(hi, lo + (q + 1) * length)):
-                    x = widen(load(kind, pf, (t - lag) * ft)) * x + widen(load(kind, pu, t * ut))
-        if k + 1 < blocks:
-            carries[k + 1] = x
-            publish(shared + 8 * (k + 1), 1)
+        waited = 0
+        while k > 0 and published(shared + 8 * k) == 0:
+            waited += 1
+            if waited > PATIENCE:
+                late = k - 1
+                while late > 0 and published(shared + 8 * late) == 0:
+                    late -= 1
+                if late == 0:
+                    carries[0] = x
+                _summarise_block(kind, pf, pu, pc, ft, ut, ct, n, lag, late, F, U, scratch[3], scratch[4], places[3:])
+                _compose(kind, pf, pu, ft, ut, n, lag, late, scratch[3], scratch[4], scratch[5], shared, carries)
+        if k == 0:
+            carries[0] = x
+        _compose(kind, pf, pu, ft, ut, n, lag, k, state, product, start, shared, carries)
+        if done:
+            advance(kind, table, table + 64, table + 128, CHUNK // 8, start.ctypes.data, ft, ut)
+            continue
         for i in range(0, length, TILE):
             _fill_tile(kind, pf, pu, ft, ut, lo, hi, length, i, lag, F, U)
             _run_tile(F, U, start, min(TILE, length - i))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import mmap
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqsci.engine.api import linear_scan, result_type
+from seqsci.engine import launch
+from seqsci.engine.api import broadcast_shape, check, linear_scan, result_type, unexpanded
 from seqsci.errors import ArtefactError, DataError, MissingExtraError, ParameterError, explain
 
 CHUNK = 1 << 22
@@ -169,14 +172,27 @@ def scan_pieces(
         yield states, Carry(state, position)
 
 
-def _advance(f: Tensor, u: Tensor, state: Tensor | None, dim: int, reverse: bool, backend: Any) -> tuple[Tensor, Tensor]:
-    dtype = result_type(f, u)
+def _advance(f: Tensor, u: Tensor, state: Tensor | None, dim: int, reverse: bool, backend: Literal["auto", "numba", "torch"]) -> Any:
+    """States of a piece, and the last one in double precision: rounded states, unrounded carry."""
+    check(f, u, state, None, backend)
+    shape, dtype = broadcast_shape("f", f, "u", u), result_type(f, u)
     dtype = torch.promote_types(dtype, torch.complex64) if state is not None and state.is_complex() else dtype
     wide = torch.complex128 if dtype.is_complex else torch.float64
-    start = None if state is None else state.to(wide)
-    gate, drive = (x.to(dtype).to(wide) for x in (f, u))
-    states, end = linear_scan(gate, drive, start, dim=dim, reverse=reverse, return_final=True, backend=backend)
-    return states.to(dtype), end
+    axis = dim % len(shape)
+    outer, steps, inner = shape[:axis], shape[axis], shape[axis + 1 :]
+    start = torch.zeros((), dtype=wide).expand(*outer, *inner) if state is None else state.to(wide)
+    if start.shape != outer + inner:
+        fix = "pass one state a sequence"
+        raise DataError(explain("the carry does not fit", tuple(start.shape), outer + inner, fix))
+    gate, drive = f.to(dtype), u.to(dtype).expand(shape)
+    if backend == "torch" or not launch.fits(drive) or steps == 0:
+        states, end = linear_scan(gate.to(wide), drive.to(wide), start, dim=axis, reverse=reverse, return_final=True, backend=backend)
+        return states.to(dtype), end
+    batch, width = math.prod(outer), math.prod(inner)
+    end = torch.empty(batch, 1, width, dtype=wide)
+    flat = unexpanded(gate, shape, axis)
+    states = launch.compiled(flat, drive.reshape(batch, steps, width), start.reshape(batch, 1, width), None, reverse, 0, end.numpy())
+    return states.reshape(shape), end.reshape(outer + inner)
 
 
 def _slices(position: int, steps: int, length: int, reverse: bool) -> list[tuple[int, int]]:
@@ -186,10 +202,14 @@ def _slices(position: int, steps: int, length: int, reverse: bool) -> list[tuple
 
 
 def _tensor(x: Any) -> Tensor | None:
-    """A tensor of what was read; arrays are copied, since a memory map may be read-only and is let go afterwards."""
+    """A tensor over the memory of what was read, which is never written."""
     if isinstance(x, Tensor):
         return x
-    return None if np.ndim(x) == 0 else torch.from_numpy(np.array(x))
+    if np.ndim(x) == 0:
+        return None
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(np.asarray(x))
 
 
 def _written(
