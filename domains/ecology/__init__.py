@@ -1,0 +1,1 @@
+"""Ecology: populations whose carrying capacity drifts, their density dependence and their forecasts."""
