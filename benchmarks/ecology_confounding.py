@@ -35,6 +35,7 @@ Array = np.ndarray
 PHI, YEARS, SITES, NOISE = 0.5, 40, 20, 0.2
 SEEDS = {"const": 26101, "exp": 26102, "linear": 26103, "hump": 26104, "hump2": 26105, "rw": 26106}
 RULE = VerdictRule()
+GOMPERTZ, RICKER = Population(), Population(growth=RickerGrowth())
 ERROR = EstimatedObservationError()
 DRIFTS: dict[str, Drift] = {
     "constant": ConstantCapacity(),
@@ -83,7 +84,7 @@ def cell(estimates: Sequence[Estimate]) -> Cell:
     return Cell(*(np.array([getattr(e, k) for e in estimates]) for k in ("dependence", "low", "high", "centre")))
 
 
-def study(name: str, replicates: int, sites: int = SITES, population: Population = Population(), seed: int = 0) -> dict[str, Cell]:
+def study(name: str, replicates: int, sites: int = SITES, population: Population = GOMPERTZ, seed: int = 0) -> dict[str, Cell]:
     """All models on simulated panels of one history."""
     paths, capacity = population.draw(HISTORIES[name], YEARS, sites, replicates, SEEDS[name] + seed)
     rng = np.random.default_rng((SEEDS[name] + seed, 1))
@@ -125,7 +126,7 @@ def confounding(quick: bool) -> tuple[str, dict[str, float]]:
     figures: dict[str, float] = {"confounding_replicates": replicates}
     error = np.sqrt(0.95 * 0.05 / replicates)
     lines = [
-        f"Confounding of density dependence with drift: {replicates} replicates, {SITES} sites, {YEARS} years, phi {PHI}, observation sd {NOISE}",
+        f"Density dependence and drift: {replicates} replicates, {SITES} sites, {YEARS} years, phi {PHI}, observation sd {NOISE}",
         f"bias / coverage of the 95 % interval / width; a coverage of .95 has a Monte Carlo error of {error:.3f}",
         f"{'':34}" + "".join(f"{name:>17}" for name in HISTORIES),
     ]
@@ -139,10 +140,18 @@ def confounding(quick: bool) -> tuple[str, dict[str, float]]:
             row += f"{c.bias:+8.2f}/{c.coverage:.2f}/{c.width:.2f}".rjust(17)
             figures |= {f"{label}_{k}_{name}": round(getattr(c, k), 4) for k in ("bias", "coverage", "width")}
         lines.append(row)
-    lines += ["", f"Flag: the centre of phi falls by more than {RULE.fall} from {RULE.few} to {RULE.many} trend terms; shares of replicates"]
+    lines += [
+        "",
+        f"Flag: the centre of phi falls by more than {RULE.fall} from {RULE.few} to {RULE.many} trend terms; shares of replicates",
+    ]
     lines.append(f"{'':34}" + "".join(f"{name:>17}" for name in HISTORIES))
     found = {name: flags(cells) for name, cells in studies.items()}
-    rows = {"flag": "flag fires", "maxima": "the same with maxima of phi", IDENTIFIED: "verdict: identified", "covered": "coverage where not flagged"}
+    rows = {
+        "flag": "flag fires",
+        "maxima": "the same with maxima of phi",
+        IDENTIFIED: "verdict: identified",
+        "covered": "coverage where not flagged",
+    }
     for key, text in rows.items():
         lines.append(f"{text:34}" + "".join(f"{found[name][key]:17.2f}" for name in HISTORIES))
     for name in HISTORIES:
@@ -152,9 +161,9 @@ def confounding(quick: bool) -> tuple[str, dict[str, float]]:
         figures[f"verdict_identified_{name}"] = round(found[name][IDENTIFIED], 4)
     lines += ["", "Smaller and other panels: flag / verdict identified / smooth K / flexible trend"]
     others = {
-        "1 site, const": ("const", 1, Population()), "1 site, hump": ("hump", 1, Population()),
-        "5 sites, const": ("const", 5, Population()), "5 sites, hump": ("hump", 5, Population()),
-        "20 sites, exp, Ricker growth": ("exp", SITES, Population(growth=RickerGrowth())),
+        "1 site, const": ("const", 1, GOMPERTZ), "1 site, hump": ("hump", 1, GOMPERTZ),
+        "5 sites, const": ("const", 5, GOMPERTZ), "5 sites, hump": ("hump", 5, GOMPERTZ),
+        "20 sites, exp, Ricker growth": ("exp", SITES, RICKER),
     }  # fmt: skip
     for text, (name, sites, population) in others.items():
         cells = study(name, replicates, sites, population, seed=1000)

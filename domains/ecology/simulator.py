@@ -149,9 +149,7 @@ class Population:
             expected = "-1 < dependence < 1, process_sd > 0, observation_sd >= 0, a finite level"
             raise DataError(explain("this population cannot be simulated", got, expected, "change the value"))
 
-    def draw(
-        self, history: CapacityHistory, years: int = 40, sites: int = 20, replicates: int = 1, seed: int = 0
-    ) -> tuple[Array, Array]:
+    def draw(self, history: CapacityHistory, years: int = 40, sites: int = 20, replicates: int = 1, seed: int = 0) -> tuple[Array, Array]:
         """Log counts and log capacities (replicates, sites, years); the same seed gives the same bits."""
         if min(years, sites, replicates) < 1:
             got = f"years {years}, sites {sites}, replicates {replicates}"

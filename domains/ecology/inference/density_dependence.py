@@ -6,12 +6,19 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from seqsci.domains.ecology.inference.drift import CapacityCovariate, ConstantCapacity, Drift, FlexibleTrend, RandomWalkCapacity, SmoothCapacity
+from seqsci.domains.ecology.inference.drift import (
+    CapacityCovariate,
+    ConstantCapacity,
+    Drift,
+    FlexibleTrend,
+    RandomWalkCapacity,
+    SmoothCapacity,
+)
 from seqsci.domains.ecology.inference.naive import NaiveEstimate, naive_dependence
-from seqsci.domains.ecology.inference.observation_error import EstimatedObservationError, ObservationError
+from seqsci.domains.ecology.inference.observation_error import UNKNOWN, ObservationError
 from seqsci.domains.ecology.inference.profile import Estimate, estimate_dependence
 from seqsci.domains.ecology.inference.sites import FEWEST, read_sites
-from seqsci.domains.ecology.inference.verdict import Verdict, VerdictRule
+from seqsci.domains.ecology.inference.verdict import RULE, Verdict, VerdictRule
 from seqsci.errors import DataError, explain
 
 TERMS = (2, 3, 4, 5, 6, 7)
@@ -52,7 +59,9 @@ class DensityDependence:
 
     def __str__(self) -> str:
         head = self.headline
-        lines = [f"Density dependence of {head.sites} series, {head.observations} counts: phi is the share of a deviation left after a year"]
+        lines = [
+            f"Density dependence of {head.sites} series, {head.observations} counts: phi is the share of a deviation left after a year"
+        ]
         lines.append(f"{'':22}{'phi':>7}{'95 % interval':>18}{'width':>8}{'centre':>8}")
         lines.append(_line(self.naive.model, self.naive.dependence, self.naive.low, self.naive.high, "", False, False))
         for e in (*self.models, *(e for _, e in self.trend)):
@@ -66,11 +75,11 @@ class DensityDependence:
 
 def density_dependence(
     frame: pd.DataFrame,
-    error: ObservationError = EstimatedObservationError(),
+    error: ObservationError = UNKNOWN,
     covariate: str | None = None,
     cluster: str | None = None,
     terms: tuple[int, ...] = TERMS,
-    rule: VerdictRule = VerdictRule(),
+    rule: VerdictRule = RULE,
 ) -> DensityDependence:
     """Estimate phi, shared by the series of a frame, under every model of drift, and say whether it is identified.
 

@@ -9,11 +9,14 @@ import pandas as pd
 
 from seqsci.domains.ecology.inference.density_dependence import DensityDependence
 from seqsci.domains.ecology.inference.drift import FlexibleTrend
-from seqsci.domains.ecology.inference.observation_error import EstimatedObservationError, ObservationError
+from seqsci.domains.ecology.inference.observation_error import UNKNOWN, ObservationError
 from seqsci.domains.ecology.inference.profile import estimate_dependence
 from seqsci.domains.ecology.inference.sites import Site
 from seqsci.domains.ecology.simulator import ConstantHistory, Population
 from seqsci.errors import DataError, explain
+
+SIX_TERMS = FlexibleTrend(6)
+"""As many as the rule of a verdict looks at."""
 
 
 def design_table(
@@ -21,8 +24,8 @@ def design_table(
     sites: Sequence[int] = (1, 5, 20, 50),
     years: Sequence[int] = (20, 40, 80),
     replicates: int = 10,
-    error: ObservationError = EstimatedObservationError(),
-    drift: FlexibleTrend = FlexibleTrend(),
+    error: ObservationError = UNKNOWN,
+    drift: FlexibleTrend = SIX_TERMS,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Simulate designs and estimate phi in each: a row a design with sites, years, width (mean), deviation (of the mean width), open_high.

@@ -62,7 +62,7 @@ class ConstantCapacity(Drift):
 class RandomWalkCapacity(Drift):
     """k_t = k_{t-1} + N(0, lam s^2)."""
 
-    grid: tuple[float, ...] = (0.0, *geometric(1 / 256, 3.0, 8))
+    grid: tuple[float, ...] = (0.0, *geometric(1 / 256, 2.0, 13))
 
     @property
     def label(self) -> str:
@@ -80,7 +80,7 @@ class RandomWalkCapacity(Drift):
 class SmoothCapacity(Drift):
     """k_t = k_{t-1} + m_{t-1}, m_t = m_{t-1} + N(0, tau s^2); the first level and slope of each site are swept out."""
 
-    grid: tuple[float, ...] = (0.0, *geometric(1e-5, 4.0, 9))
+    grid: tuple[float, ...] = (0.0, *geometric(1e-5, 2.5, 13))
 
     @property
     def label(self) -> str:

@@ -18,9 +18,10 @@ def tabulate(points, columns, fixed, drivers, observed, base, profiled, out, var
     m_t = m_{t-1} + N(0, tau); y_t = x_t + N(0, rho base_t); x_1 ~ N(0, 1 / (1 - phi^2)), k_1 = m_1 = 0. The regressors carry the rest.
 
     points: rows phi, lam, tau, rho. columns (years, fixed + series): orthonormal regressors first (restricted likelihood), then the series;
-    values of unobserved years are ignored. drivers (years, 0 or 1): a covariate z of log K, w_t = phi w_{t-1} + (1 - phi) z_{t-1}, w_1 = z_1.
-    w depends on phi, so its share of the restricted likelihood, -log(w' V^-1 w) / 2, is normalised by + log(w' w) / 2, w beside the other
-    regressors; without that the likelihood grows without end as phi -> 1 and w shrinks.
+    values of unobserved years are ignored. drivers (years, 0 or 1): a covariate z of log K, whose regressor is
+    w_t = phi w_{t-1} + (1 - phi) z_{t-1}, w_1 = z_1. It depends on phi, so its share of the restricted likelihood, -log(w' V^-1 w) / 2,
+    is normalised by + log(w' w) / 2, w beside the other regressors; without that the likelihood grows without end as phi -> 1 and w
+    shrinks.
     profiled: the process variance is maximised over, a series at a time; else it is 1 / rho, so that ``base`` is in absolute units.
     """
     years, width = columns.shape

@@ -47,7 +47,7 @@ class NoObservationError(ObservationError):
 class EstimatedObservationError(ObservationError):
     """y_t = x_t + N(0, rho s^2) with one unknown ratio rho for all sites; ``ratios`` is the global grid, refined where it matters."""
 
-    grid: tuple[float, ...] = (0.0, *geometric(1 / 32, 3.0, 8))
+    grid: tuple[float, ...] = (0.0, *geometric(1 / 32, 2.0, 13))
 
     @property
     def ratios(self) -> tuple[float, ...]:
@@ -74,3 +74,7 @@ class GivenObservationError(ObservationError):
     @property
     def process_variances(self) -> tuple[float, ...]:
         return geometric(6.4e-5, 1.6, 25)
+
+
+UNKNOWN = EstimatedObservationError()
+"""The default: one unknown ratio, shared by the sites."""

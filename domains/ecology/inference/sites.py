@@ -28,7 +28,7 @@ class Site:
     @property
     def observed(self) -> Array:
         """Which years (years,) have a count."""
-        return np.isfinite(self.log_count)
+        return np.asarray(np.isfinite(self.log_count))
 
 
 def read_sites(

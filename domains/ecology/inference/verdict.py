@@ -56,8 +56,13 @@ class Verdict:
         wide = f"with {r.many} terms its 95 % interval is {self.width:.2f} wide (limit {r.widest:g})"
         reading = {
             IDENTIFIED: f"Density dependence is identified: {steps}, and {wide}.",
-            LOOSE: f"Density dependence is not identified: {wide}; {steps}. More sites or years, or known errors of counting, would narrow it.",
+            LOOSE: f"Density dependence is not identified: {wide}; {steps}. "
+            "More sites or years, or known errors of counting, would narrow it.",
             CONFOUNDED: f"Density dependence is confounded with drift of the carrying capacity: {steps}; {wide}. "
             "A model whose K cannot bend takes the bends for persistence: do not quote it.",
         }
         return reading[self.name]
+
+
+RULE = VerdictRule()
+"""The default: a fall of 0.25 from two to six trend terms; an interval of 0.8."""
