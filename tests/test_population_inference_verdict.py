@@ -124,7 +124,7 @@ def test_known_errors_of_counting_tell_more_than_unknown_ones() -> None:
 
 def test_the_result_prints_every_model_and_the_reason_of_its_verdict(result) -> None:
     text = str(result)
-    assert result.verdict.name == CONFOUNDED and f"falls by {result.verdict.fall:.2f} (limit 0.25)" in text
+    assert result.verdict.name == CONFOUNDED and f"falls by {result.verdict.fall:.2f} (limit of a fall: 0.25)" in text
     for model in ("naive AR(1)", "constant K", "random-walk K", "smooth K", "K from log_capacity", "7 trend terms"):
         assert model in text and model in result.to_frame().index
     assert result.flexibility["terms"].tolist() == [2, 3, 4, 5, 6, 7]
@@ -160,6 +160,22 @@ def test_the_naive_interval_of_one_site_is_that_of_the_regression() -> None:
     found, peer = naive_dependence([Site("a", "a", 1, y)]), linregress(y[:-1], y[1:])
     assert found.dependence == pytest.approx(peer.slope)
     assert found.width == pytest.approx(2 * t.ppf(0.975, 37) * peer.stderr)
+
+
+def test_a_site_without_consecutive_years_has_no_regression_and_the_models_use_it_all_the_same() -> None:
+    frame = Population().frame(HISTORIES["const"], sites=3, years=50, seed=9)
+    gaps = frame[(frame["series_id"] != "site_02") | (frame["year"] % 2 == 0)]
+    found, without = (density_dependence(f, terms=(2, 6)) for f in (gaps, gaps[gaps["series_id"] != "site_02"]))
+    assert np.isnan(found.naive.slopes[1]) and found.naive.dependence == pytest.approx(without.naive.dependence)
+    assert found.headline.sites == 3 and found.headline.log_likelihood != pytest.approx(without.headline.log_likelihood, abs=0.1)
+    alone = density_dependence(gaps[gaps["series_id"] == "site_02"], terms=(2, 6))
+    assert np.isnan(alone.naive.dependence) and np.isfinite(alone.headline.dependence)
+
+
+def test_the_verdict_says_where_no_density_dependence_is_not_excluded(result) -> None:
+    assert result.headline.open_high and "does not exclude 1" in str(result.verdict)
+    exact = density_dependence(Population(observation_sd=0).frame(HISTORIES["const"], seed=2), NoObservationError(), terms=(2, 6))
+    assert not exact.headline.open_high and "does not exclude 1" not in str(exact.verdict)
 
 
 GOOD = Population().frame(HISTORIES["const"], sites=2, years=30, seed=9)

@@ -10,9 +10,9 @@ import numpy as np
 from scipy.stats import t as student
 
 from seqsci.domains.ecology.inference.sites import Site
-from seqsci.errors import DataError, explain
 
-Array = np.ndarray
+FEWEST_PAIRS = 4
+"""Pairs of consecutive observed years that a regression needs."""
 
 
 @dataclass(frozen=True)
@@ -37,22 +37,27 @@ class NaiveEstimate:
 def naive_dependence(sites: Sequence[Site]) -> NaiveEstimate:
     """Regress log counts on last year's at every site, over pairs of consecutive observed years.
 
-    Raises `DataError` where a site has fewer than four pairs, or pairs whose first counts are all the same.
+    A site with fewer than four pairs, or whose first counts are all the same, has no regression: its slope is NaN and the mean leaves it
+    out. Where no site has one, everything is NaN: the state-space models use such series all the same.
     """
-    slopes, error, pairs = [], 0.0, 0
+    slopes, errors, freedoms = [], [], []
     for site in sites:
         x, y = site.log_count[:-1], site.log_count[1:]
         both = np.isfinite(x) & np.isfinite(y)
         pairs = int(both.sum())
-        if pairs < 4 or np.ptp(x[both]) == 0:
-            expected = "at least four that differ"
-            raise DataError(explain(f"no AR(1) regression for {site.name!r}", f"{pairs} pairs of years", expected, "drop the series"))
+        if pairs < FEWEST_PAIRS or np.ptp(x[both]) == 0:
+            slopes.append(math.nan)
+            continue
         dx, dy = x[both] - x[both].mean(), y[both] - y[both].mean()
         slope = float(dx @ dy / (dx @ dx))
-        error = math.sqrt(float(((dy - slope * dx) ** 2).sum()) / (pairs - 2) / float(dx @ dx))
         slopes.append(slope)
-    mean, freedom = float(np.mean(slopes)), pairs - 2
-    if len(slopes) > 1:
-        error, freedom = float(np.std(slopes, ddof=1)) / math.sqrt(len(slopes)), len(slopes) - 1
+        errors.append(math.sqrt(float(((dy - slope * dx) ** 2).sum()) / (pairs - 2) / float(dx @ dx)))
+        freedoms.append(pairs - 2)
+    there = np.array([s for s in slopes if math.isfinite(s)])
+    if len(there) == 0:
+        return NaiveEstimate(math.nan, math.nan, math.nan, tuple(slopes))
+    mean, error, freedom = float(there.mean()), errors[0], freedoms[0]
+    if len(there) > 1:
+        error, freedom = float(there.std(ddof=1)) / math.sqrt(len(there)), len(there) - 1
     half = float(student.ppf(0.975, freedom)) * error
     return NaiveEstimate(mean, mean - half, mean + half, tuple(slopes))

@@ -38,27 +38,32 @@ class VerdictRule:
         """The verdict from the estimates with few and with many trend terms."""
         drop = few.centre - many.centre
         name = CONFOUNDED if drop > self.fall else LOOSE if many.width > self.widest else IDENTIFIED
-        return Verdict(name, drop, many.width, self)
+        return Verdict(name, drop, many.width, many.open_high, self)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A verdict with what it rests on: the fall of phi's centre along flexibility, and the width of the interval with many terms."""
+    """A verdict with what it rests on: the fall of phi's centre along flexibility, the width of the interval with many terms.
+
+    open_high: that interval does not exclude phi = 1, a population without density dependence.
+    """
 
     name: str
     fall: float
     width: float
+    open_high: bool
     rule: VerdictRule
 
     def __str__(self) -> str:
         r = self.rule
-        steps = f"from {r.few} to {r.many} trend terms the centre of phi falls by {self.fall:.2f} (limit {r.fall:g})"
+        turn = f"falls by {self.fall:.2f}" if self.fall >= 0 else f"rises by {-self.fall:.2f}"
+        steps = f"from {r.few} to {r.many} trend terms the centre of phi {turn} (limit of a fall: {r.fall:g})"
         wide = f"with {r.many} terms its 95 % interval is {self.width:.2f} wide (limit {r.widest:g})"
+        wide += " and does not exclude 1, no density dependence" if self.open_high else ""
         reading = {
-            IDENTIFIED: f"Density dependence is identified: {steps}, and {wide}.",
-            LOOSE: f"Density dependence is not identified: {wide}; {steps}. "
-            "More sites or years, or known errors of counting, would narrow it.",
-            CONFOUNDED: f"Density dependence is confounded with drift of the carrying capacity: {steps}; {wide}. "
+            IDENTIFIED: f"phi is identified: {steps}, and {wide}.",
+            LOOSE: f"phi is not identified: {wide}; {steps}. More sites or years, or known errors of counting, would narrow it.",
+            CONFOUNDED: f"phi is confounded with drift of the carrying capacity: {steps}; {wide}. "
             "A model whose K cannot bend takes the bends for persistence: do not quote it.",
         }
         return reading[self.name]
