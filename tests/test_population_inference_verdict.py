@@ -9,9 +9,10 @@ import pytest
 from benchmarks.ecology_confounding import PHI, flags, study
 from seqsci.domains.ecology.inference.density_dependence import density_dependence
 from seqsci.domains.ecology.inference.design import design_table, fitted_population
-from seqsci.domains.ecology.inference.drift import FlexibleTrend
+from seqsci.domains.ecology.inference.drift import ConstantCapacity, FlexibleTrend
 from seqsci.domains.ecology.inference.naive import naive_dependence
-from seqsci.domains.ecology.inference.observation_error import GivenObservationError, NoObservationError
+from seqsci.domains.ecology.inference.observation_error import UNKNOWN, GivenObservationError, NoObservationError
+from seqsci.domains.ecology.inference.profile import estimate_dependence
 from seqsci.domains.ecology.inference.sites import Site, read_sites
 from seqsci.domains.ecology.inference.verdict import CONFOUNDED, IDENTIFIED, LOOSE, VerdictRule
 from seqsci.domains.ecology.simulator import HISTORIES, Population
@@ -114,6 +115,18 @@ def test_series_of_one_source_widen_the_interval_they_do_not_narrow_it() -> None
     assert constant[1].inflation > 1.3 and constant[1].width > 1.1 * constant[0].width
     with pytest.raises(DataError, match="too few clusters"):
         density_dependence(twice[twice["source"] < "site_04"], cluster="source")
+
+
+def test_where_sites_share_their_shocks_the_jackknife_restores_coverage_that_independence_loses() -> None:
+    shared, _ = Population(observation_sd=0).draw(HISTORIES["const"], 40, 20, 60, seed=8)
+    rng = np.random.default_rng(8)
+    covered = np.zeros(2)
+    for x in shared:
+        sites = [Site(f"{c}_{i}", str(c), 1, x[c] + rng.normal(0, 0.2, 40)) for c in range(20) for i in range(5)]
+        for i, clustered in enumerate((False, True)):
+            e = estimate_dependence(sites, ConstantCapacity(), UNKNOWN, clustered)
+            covered[i] += e.low <= PHI <= e.high
+    assert covered[0] / 60 < 0.9 and covered[1] / 60 >= 0.87 and covered[1] >= covered[0] + 4
 
 
 def test_known_errors_of_counting_tell_more_than_unknown_ones() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+from scipy.stats import t as student
 
 from seqsci.domains.ecology.inference.drift import Drift
 from seqsci.domains.ecology.inference.likelihood import Likelihood, likelihood
@@ -178,7 +179,7 @@ def _tabulate(function: Likelihood, drift: Drift, error: ObservationError, phi: 
 
 
 def _inflation(table: Table, phi: Array, top: Array, sites: Sequence[Site]) -> float:
-    """Variance of phi by the jackknife over clusters, over its variance by the likelihood; at least 1."""
+    """Variance of phi by the jackknife over clusters, over its variance by the likelihood, with the t quantile of so few; at least 1."""
     names = np.array([s.cluster for s in sites])
     clusters = np.unique(names)
     if len(clusters) < FEWEST_CLUSTERS:
@@ -187,4 +188,5 @@ def _inflation(table: Table, phi: Array, top: Array, sites: Sequence[Site]) -> f
     left = np.array([peak(phi, table.profile(np.flatnonzero(names != c))[0])[0] for c in clusters])
     jackknife = (len(left) - 1) / len(left) * float(((left - left.mean()) ** 2).sum())
     low, high, _, _ = interval(phi, top, *peak(phi, top), CUT)
-    return max(1.0, jackknife / ((high - low) / (2 * 1.959964)) ** 2)
+    quantile = float(student.ppf(0.975, len(left) - 1))
+    return max(1.0, jackknife * (2 * quantile / (high - low)) ** 2)
