@@ -83,6 +83,7 @@ THIRD_PARTY = {
         "estimation.optimise",
         "estimation.fused",
         "estimation.fused_panel",
+        "domains.ecology.inference.kernel",
         "cells.layer_kernels",
         "engine",
     ),
