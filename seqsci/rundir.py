@@ -117,6 +117,12 @@ def write_fit(folder: Path, fit: Fit, weights: Mapping[str, Array] | None = None
     )
 
 
+def write_tables(folder: Path, tables: Mapping[str, Any]) -> None:
+    """Write frames as NAME.csv, each whole or not at all."""
+    for name, table in tables.items():
+        write_text(folder / f"{name}.csv", table.to_csv(index=False, na_rep="nan", lineterminator="\n"))
+
+
 def _labels(index: Array) -> list[str]:
     """Dates without a time where all are midnights, with it otherwise; other labels as they are."""
     if index.dtype.kind != "M":

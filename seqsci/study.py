@@ -47,6 +47,7 @@ class Study:
         rows: the sequences, where a domain makes them itself (many units); the frame is then for tables only.
         held_out: how such a domain compares its model, given a fit and a function that is told what runs; it returns an object with
             ``scores``, ``differences`` and a text, as a `Comparison` has them. None: by rolling origin over the one series.
+        tables: frames of a fit by name, which a run keeps as CSV beside states.csv (a row a review, with its card and time).
     """
 
     name: str
@@ -65,6 +66,7 @@ class Study:
     realized: Any = None
     rows: Sequences | None = None
     held_out: Callable[[Fit, Callable[[str], None] | None], Any] | None = None
+    tables: Callable[[Fit], Mapping[str, Any]] | None = None
 
     def sequences(self) -> Sequences:
         """The frame as the model's sequences, with the covariates as known columns; what a drive will feed is zero."""

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from seqsci.constraints import Interval, Positive, Real
+from seqsci.domains.memory.models import fsrs6, fsrs7, sbd
+from seqsci.domains.memory.models import power as power_trace
 from seqsci.equations.vocabulary import exp, log, power, sqrt, where
 from seqsci.mechanism import Gated, Mechanism
 from seqsci.model import Model
@@ -66,7 +68,11 @@ class TwoTraces(Mechanism):
 
 
 GATED, TWO = Model(GatedStability(), Bernoulli()), Model(TwoTraces(), Bernoulli())
-MODELS = {"additive": ADDITIVE, "gated": GATED, "two traces": TWO}
+SHIPPED = {"SBD": sbd(), "FSRS-6": fsrs6(), "FSRS-7": fsrs7(), "power trace": power_trace()}
+"""Models that ship, at their defaults."""
+MODELS = {"additive": ADDITIVE, "gated": GATED, "two traces": TWO, **SHIPPED}
+WITHOUT_A_FORM = ("two traces", "FSRS-7")
+"""Models whose interval has no closed form: the elapsed time stands in them twice."""
 
 
 def cards_of(model: Model, n: int, seed: int = 4) -> dict[str, np.ndarray]:

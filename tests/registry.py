@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqsci.bank_predictor import BankPredictor
+from seqsci.cells.survey import GivenError, NoError
 from seqsci.cells.volatility import Variance, Volatility
 from seqsci.constraints import Positive
+from seqsci.domains.ecology import models as ecology
 from seqsci.domains.finance.baselines import BASELINES
 from seqsci.domains.memory import models as memory
 from seqsci.domains.memory.sequences import to_sequences as review_sequences
@@ -28,6 +30,8 @@ from seqsci.model import Model
 from seqsci.observations.base import Observation
 from seqsci.observations.bernoulli import Bernoulli
 from seqsci.observations.gaussian import DiffuseGaussian, Gaussian
+from seqsci.observations.location_scale_t import LocationScaleT
+from seqsci.observations.negative_binomial import NegativeBinomial
 from seqsci.observations.skew_t import SkewT
 from seqsci.observations.student_t import StudentT
 from seqsci.parameter import Parameter
@@ -106,6 +110,30 @@ def reviews(model: Model, exact: bool = False) -> tuple[Model, Sequences]:
     return model, review_sequences(frame, exact)
 
 
+def counts(model: Model) -> tuple[Model, Sequences]:
+    """Log counts of two populations, with missing years and with what the model knows of each year."""
+    rng = np.random.default_rng(5)
+    y = 3 + np.cumsum(rng.normal(0, 0.25, 60))
+    y[[0, 7, 8, 50]] = np.nan
+    known = {k.name: 0.2 + 0.1 * np.abs(rng.normal(0, 1, 60)) for k in model.mechanism.known}
+    return model, Sequences({"log_count": y}, known, unit=np.repeat([0, 1], [40, 20]))
+
+
+def yearly(*names: str) -> dict[str, np.ndarray]:
+    """What is known of 2000 years."""
+    rng = np.random.default_rng(8)
+    return {n: rng.gamma(2.0, 0.5, 2000) for n in names}
+
+
+TWO_CHANNELS = {"dependence": 0.6, "process_sd": 0.3, "observation_sd": 0.2}
+
+
+def whole_counts(model: Model) -> tuple[Model, Sequences]:
+    """The same populations as small whole counts, zeros among them."""
+    _, logs = counts(model)
+    return model, Sequences({"count": np.floor(np.exp(logs.outcome["log_count"] - 2))}, unit=logs.unit)
+
+
 def gaps(rows: int) -> dict[str, np.ndarray]:
     """Gaps between an hour and eight years, log-uniform."""
     return {"elapsed_days": np.exp(np.random.default_rng(8).uniform(-3, 8, rows))}
@@ -126,6 +154,15 @@ ALL_CELLS = (
     CellCase("forgetting_power", lambda: reviews(memory.power())),
     CellCase("sbd", lambda: reviews(memory.sbd())),
     CellCase("fsrs6", lambda: reviews(memory.fsrs6().start_at(reversion=0.1))),
+    CellCase("gompertz", lambda: counts(ecology.gompertz())),
+    CellCase("ricker", lambda: counts(ecology.ricker())),
+    CellCase("slow_channel", lambda: counts(ecology.slow_channel())),
+    CellCase("slow_channel_settled", lambda: counts(ecology.arima().free(["fast_write"]).start_at(fast_write=0.7))),
+    CellCase("adaptive_slow_channel", lambda: counts(ecology.adaptive_slow_channel())),
+    CellCase("count_slow_channel", lambda: whole_counts(ecology.count_slow_channel())),
+    CellCase("gompertz_state_space", lambda: counts(ecology.gompertz_state_space())),
+    CellCase("lagged_capacity", lambda: counts(ecology.lagged_capacity(GivenError()))),
+    CellCase("harvested", lambda: counts(ecology.harvested(NoError()))),
     CellCase("fsrs7", lambda: reviews(memory.fsrs7().start_at(**INSIDE_FSRS7), exact=True)),
 )
 
@@ -133,8 +170,11 @@ ALL_OBSERVATIONS = (
     ObservationCase(Gaussian(), LOCATION_SCALE),
     ObservationCase(DiffuseGaussian(), {**LOCATION_SCALE, "diffuse_variance": 0.0}),
     ObservationCase(StudentT(), {**LOCATION_SCALE, "degrees_of_freedom": 6.0}),
+    ObservationCase(LocationScaleT(), {**LOCATION_SCALE, "degrees_of_freedom": 6.0, "diffuse_variance": 0.0}),
     ObservationCase(SkewT(), {**LOCATION_SCALE, "degrees_of_freedom": 6.0, "skewness": -0.4}),
     ObservationCase(SkewT(), {**LOCATION_SCALE, "degrees_of_freedom": 40.0, "skewness": 0.8}),
+    ObservationCase(NegativeBinomial(), {"mean": 7.5, "dispersion": 0.3, "diffuse_variance": 0.0}, support=tuple(range(140))),
+    ObservationCase(NegativeBinomial(), {"mean": 0.4, "dispersion": 2.5, "diffuse_variance": 0.0}, support=tuple(range(80))),
     ObservationCase(Bernoulli(), {"probability": 0.3}, support=(0.0, 1.0)),
 )
 
@@ -160,6 +200,14 @@ ALL_RECOVERED = (
     RecoveryCase("volatility", VOLATILITY, 4000),
     RecoveryCase("volatility_shock_variance", SHOCK_VARIANCE, 6000),
     RecoveryCase("volatility_driven", DRIVEN, 3000, lambda: {"gate_drive": np.random.default_rng(8).normal(0, 1, 3000)}),
+    RecoveryCase("gompertz", ecology.gompertz().start_at(dependence=0.6, process_sd=0.25), 600),
+    RecoveryCase("ricker", ecology.ricker().start_at(growth_rate=0.6, process_sd=0.25), 600),
+    RecoveryCase("slow_channel", ecology.slow_channel().start_at(fast_write=0.7, capacity_half_life=8.0), 3000),
+    RecoveryCase("adaptive_slow_channel", ecology.adaptive_slow_channel().start_at(fast_write=0.7, capacity_half_life=8.0), 4000),
+    RecoveryCase("random_walk_capacity", ecology.random_walk_capacity().start_at(**TWO_CHANNELS), 4000),
+    RecoveryCase("smooth_capacity", ecology.smooth_capacity().start_at(**TWO_CHANNELS), 3000),
+    RecoveryCase("harvested", ecology.harvested(NoError()), 2000, lambda: yearly("catch", "log_effort")),
+    RecoveryCase("covariate_capacity", ecology.covariate_capacity().start_at(**TWO_CHANNELS), 2000, lambda: yearly("capacity_covariate")),
     RecoveryCase(
         "forgetting",
         memory.exponential().fix(learned_at_first=0.9),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import math
@@ -17,6 +18,7 @@ import pytest
 
 from seqsci import cli
 from seqsci.constraints import Positive, Real
+from seqsci.domains.memory.planning.intervals import next_interval
 from seqsci.equations.vocabulary import absolute, equal, exp, expm1, log, log1p, loggamma, maximum, sigmoid, softplus, sqrt, where
 from seqsci.errors import ConfigError, EquationError
 from seqsci.estimation.artefact import save
@@ -29,6 +31,7 @@ from seqsci.observations.bernoulli import Bernoulli
 from seqsci.parameter import Known, Outcome, Parameter, State
 from seqsci.sequences import Sequences
 from tests.hard_cases import hard_case
+from tests.memory_cells import SHIPPED
 
 NODE = shutil.which("node")
 ROWS, UNITS = 10_000, 500
@@ -90,6 +93,14 @@ def reviews(rows: int) -> tuple[Model, Sequences]:
     return model, Sequences(outcome, {"elapsed_days": gap, "first_grade": first}, unit=unit)
 
 
+def shipped(rows: int, name: str) -> tuple[Model, Sequences]:
+    """A model that ships, at its defaults, with the same reviews and their same-day column."""
+    s = reviews(rows)[1]
+    known = {**s.known, "same_day": (s.known["elapsed_days"] < 1).astype(float)}
+    model = SHIPPED[name]
+    return model, Sequences(s.outcome, {k.name: known[k.name] for k in model.mechanism.known}, unit=s.unit)
+
+
 def plain(rows: int, name: str) -> tuple[Model, Sequences]:
     return hard_case(name)
 
@@ -105,6 +116,7 @@ CASES = {
     "reviews": reviews,
     "every word": every_word,
     "driven cell": lambda rows: plain(rows, "driven_cell"),
+    **{name: functools.partial(shipped, name=name) for name in SHIPPED},
 }
 
 
@@ -197,6 +209,20 @@ def test_intervals_of_both_files_hold_the_retention_and_say_what_is_out_of_reach
         for a, b in zip(found, theirs, strict=True):
             assert (a["reachable"], a["capped"]) == (b["reachable"], b["capped"])
             assert a["interval"] == pytest.approx(b["interval"], rel=1e-8) if a["reachable"] else b["interval"] is None
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_intervals_of_a_shipped_model_are_those_of_the_library(name: str, tmp_path: Path) -> None:
+    model, s = shipped(ROWS, name)
+    cards = [{**c, "known": {"same_day": 0.0}} for c in asked(model, s)]
+    m = module_of(python_source(model), tmp_path / "model.py")
+    found = [m.next_interval(c["state"], c["known"], c["retention"]) for c in cards]
+    states = {n: np.array([c["state"][n] for c in cards]) for n in cards[0]["state"]}
+    theirs = next_interval(model, states, np.array([c["retention"] for c in cards]))
+    assert [f["reachable"] for f in found] == theirs.reachable.tolist() and theirs.reachable.sum() > 20
+    assert [f["capped"] for f in found] == theirs.capped.tolist()
+    days = np.array([f["interval"] for f in found])
+    np.testing.assert_allclose(days[theirs.reachable], theirs.days[theirs.reachable], rtol=1e-6)
 
 
 def test_the_same_model_gives_the_same_text_whatever_the_hash_seed() -> None:

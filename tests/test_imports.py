@@ -20,11 +20,12 @@ DOMAINS = (PACKAGE / "domains").resolve()
 LAYERS = (
     ("errors",),
     ("equations.vocabulary", "equations.functions", "equations.quadrature"),
-    ("constraints",),
+    ("constraints", "equations.count_quantiles"),
     ("parameter", "sequences", "dates", "quantile_search"),
     ("gates", "observations", "prior"),
     ("mechanism",),
-    ("cells", "linear_gaussian", "equations", "engine"),
+    ("linear_gaussian",),
+    ("cells", "equations", "engine"),
     ("kernel", "cells.layer_kernels"),
     ("model", "cells.layer_passes"),
     ("cell", "forecast", "frames", "knockout", "cells.layer"),
@@ -43,8 +44,9 @@ LAYERS = (
 FRIENDS = {"equations.vocabulary": ("equations.functions",)}
 """Siblings that may be imported all the same: the vocabulary hands SymPy expressions to its own nodes."""
 
+POPULATION = {"cells.population", "cells.capacity_laws", "cells.survey", "cells.slow_channel"}
 FLAT = {
-    "cells": {"cells.volatility_scale", "cells.layer", "cells.layer_passes", "cells.layer_kernels"},
+    "cells": {"cells.volatility_scale", "cells.layer", "cells.layer_passes", "cells.layer_kernels", *POPULATION},
     "gates": {"gates.base", "gates.constant"},
     "observations": {"observations.base", "observations.student_t"},
     "baselines": {"baselines.series"},
@@ -58,6 +60,7 @@ THIRD_PARTY = {
     "matplotlib": ("plots", "domains.*.plots"),
     "torch": (
         "equations.vocabulary",
+        "equations.count_quantiles",
         "equations.tracing",
         "equations.torch_backend",
         "cell",
@@ -75,10 +78,12 @@ THIRD_PARTY = {
     "sympy": ("equations", "testing"),
     "numba": (
         "equations.numba_functions",
+        "equations.numba_counts",
         "equations.numba_cache",
         "estimation.optimise",
         "estimation.fused",
         "estimation.fused_panel",
+        "domains.ecology.inference.kernel",
         "cells.layer_kernels",
         "engine",
     ),
@@ -234,7 +239,7 @@ PLANTED = (
     (direction_faults, "errors", "from seqsci.model import Model", "lies above it"),
     (direction_faults, "kernel", "def f():\n    from seqsci.estimation.result import Fit", "lies above it"),
     (direction_faults, "cell", "from seqsci.frames import x", "sibling"),
-    (direction_faults, "cells.bank", "from seqsci import linear_gaussian", "sibling"),
+    (direction_faults, "cells.bank", "from seqsci import engine", "sibling"),
     (direction_faults, "model", "from .kernel import Kernel", "relatively"),
     (direction_faults, "novelty", "", "no place"),
     (flat_faults, "gates.learned", "from seqsci.gates.shock import ShockGate", "sibling"),

@@ -16,6 +16,7 @@ from seqsci.domains.memory.backtest.outliers import KeepAll, OptimizerOutliers
 from seqsci.domains.memory.backtest.protocol import RecallPredictor, run
 from seqsci.domains.memory.baselines.half_life_regression import SharedHalfLifeRegression
 from seqsci.domains.memory.baselines.moving_average import MovingAverage
+from seqsci.domains.memory.manifest import OPTIONS
 from seqsci.domains.memory.population import PRIORS
 from seqsci.domains.memory.simulator import RandomIntervals, simulate_log
 from seqsci.errors import ArtefactError, DataError
@@ -110,6 +111,10 @@ def test_other_users_that_make_no_prior_leave_the_shipped_one_with_a_note(capsys
     bare = study._with_prior(models.power(), "population", tiny, False)
     assert bare.active_prior is None and "no prior is shipped for power trace" in capsys.readouterr().out
     assert study._with_prior(models.sbd(), "none", tiny, False).active_prior is None and capsys.readouterr().out == ""
+
+
+def test_the_way_out_of_a_prior_is_an_option_of_the_shell() -> None:
+    assert "prior" in OPTIONS and "--prior none" in study.SHIPPED_NOTE
 
 
 def test_defaults_of_the_shell_are_known_and_stand_under_the_rule_where_they_can() -> None:

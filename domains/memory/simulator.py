@@ -100,7 +100,8 @@ def simulate_log(
     """Draw a review frame: each model is a user with ``cards`` cards, each seen ``reviews`` times; the columns are those of `Reviews`.
 
     Recall is drawn from the model's probability before the update. With a schedule of whole days the model sees ``elapsed_days``, with one
-    of fractions ``elapsed_days_exact`` (fit with ``to_sequences(frame, exact=True)``). The same seed gives the same bits.
+    of fractions ``elapsed_days_exact`` (fit with ``to_sequences(frame, exact=True)``); in both it sees the frame's ``same_day``, which says
+    whether the date is the same, not whether 24 hours have passed. The same seed gives the same bits.
     Raises `DataError` where the models are not of one mechanism, or need known columns that a review log does not have.
 
     >>> from seqsci.domains.memory.models import sbd
@@ -118,36 +119,39 @@ def simulate_log(
     equations, names = Equations(mechanism, observation), [s.name for s in mechanism.states]
     grade, days = np.zeros((count, reviews), np.int64), np.zeros((count, reviews))
     grade[:, 0] = rng.choice(4, count, p=answers.first) + 1
-    first = grade[:, 0].astype(float)
+    first, moments = grade[:, 0].astype(float), np.random.default_rng([seed, 1])
+    start, clock = FIRST_DAY + moments.integers(0, 200, (count, 1)), moments.uniform(9.0, 20.0, grade.shape) / 24
+    same_day = np.zeros(grade.shape, bool)
     with np.errstate(all="ignore"):
 
-        def known(elapsed: Array) -> dict[str, Array]:
-            return {"elapsed_days": elapsed, "same_day": (elapsed < 1).astype(float), "first_grade": first}
+        def known(elapsed: Array, today: Array) -> dict[str, Array]:
+            return {"elapsed_days": elapsed, "same_day": today.astype(float), "first_grade": first}
 
-        now = dict(zip(names, equations.start(parameters, known(np.zeros(count)), {}), strict=True))
+        now = dict(zip(names, equations.start(parameters, known(np.zeros(count), np.zeros(count)), {}), strict=True))
         for r in range(1, reviews):
 
             def recall(elapsed: Array, states: dict[str, Array] = now) -> Array:
-                return np.asarray(equations.read(parameters, states, known(elapsed))["probability"])
+                return np.asarray(equations.read(parameters, states, known(elapsed, elapsed < 1))["probability"])
 
             days[:, r] = schedule.intervals(recall, grade[:, r - 1] == 1, rng)
-            inputs = known(days[:, r])
+            before = start[:, 0] + clock[:, 0] + days[:, :r].sum(axis=1)
+            same_date = np.floor(before + days[:, r]) == np.floor(before)
+            same_day[:, r] = np.where(days[:, r] == np.floor(days[:, r]), days[:, r] == 0, same_date)
+            inputs = known(days[:, r], same_day[:, r])
             reads = equations.read(parameters, now, inputs)
             passed = rng.random(count) < reads["probability"]
             grade[:, r] = np.where(passed, rng.choice(3, count, p=answers.recalled) + 2, 1)
             outcome = {"recalled": passed.astype(float), "grade": grade[:, r].astype(float)}
             now = dict(zip(names, equations.update(parameters, now, inputs, outcome, reads).states, strict=True))
-    return _frame(grade, days, len(users), rng)
+    return _frame(grade, days, same_day, start, clock, len(users), moments)
 
 
-def _frame(grade: Array, days: Array, users: int, rng: np.random.Generator) -> pd.DataFrame:
-    """The columns of `Reviews` from grades and elapsed days (cards, reviews).
+def _frame(grade: Array, days: Array, same_day: Array, start: Array, clock: Array, users: int, rng: np.random.Generator) -> pd.DataFrame:
+    """The columns of `Reviews` from grades, elapsed days, and times of the day (cards, reviews), and first days (cards, 1).
 
     Whole days get a time of day, fractions follow from the first review; a review on the same day comes ten minutes later.
     """
     count, reviews = grade.shape
-    start = FIRST_DAY + rng.integers(0, 200, (count, 1))
-    clock = rng.uniform(9.0, 20.0, grade.shape) / 24
     if (days == np.floor(days)).all():
         for r in range(1, reviews):
             clock[:, r] = np.where(days[:, r] == 0, clock[:, r - 1] + 10 / 1440, clock[:, r])
@@ -157,7 +161,6 @@ def _frame(grade: Array, days: Array, users: int, rng: np.random.Generator) -> p
         time = start + clock[:, :1] + np.cumsum(days, axis=1)
         elapsed, exact = np.c_[np.zeros(count), np.diff(np.floor(time), axis=1)], days[:, 1:]
     number = np.broadcast_to(np.arange(reviews), grade.shape)
-    same_day = (number > 0) & (elapsed == 0)
     again = grade == 1
     last = np.c_[np.zeros(count, bool), again[:, :-1]]
     columns = {

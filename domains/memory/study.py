@@ -46,7 +46,7 @@ WITH_OTHERS = {"HLR": "HLR, prior from others"}
 """What stands in for a default of `DEFAULT` that can take a prior from the file's other users, where there are any."""
 SHIPPED_NOTE = (
     f"the prior is the shipped one, estimated from {SOURCE}: a comparison on reviews of one of these six has seen them and is of no use in "
-    "judging a model; `prior: none` (--prior none) fits without it"
+    "judging a model; --prior none (`prior: none` in a configuration) fits without it"
 )
 LEAST_OTHERS = 2
 """So many other users of a file make a prior; with fewer, the shipped one is taken."""

@@ -82,6 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
         else:
             fitted = study.estimator.fit(study.model, sequences)
             rundir.write_fit(folder, fitted)
+            rundir.write_tables(folder, study.tables(fitted) if study.tables is not None else {})
         kept = True
     finally:
         if not kept:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from seqsci.engine import formulas, launch
+from seqsci.engine.bounds import check_form, check_values
 from seqsci.engine.ops import scan
 from seqsci.errors import DataError, EquationError, MissingExtraError, ParameterError, explain
 
@@ -22,7 +24,7 @@ def linear_scan(
     *,
     dim: int = 1,
     reverse: bool = False,
-    cu_seqlens: Tensor | None = None,
+    cu_seqlens: Tensor | Sequence[int] | None = None,
     mask: Tensor | None = None,
     return_final: bool = False,
     dtype: torch.dtype | None = None,
@@ -38,7 +40,8 @@ def linear_scan(
         reverse: go from the last step to the first; c0 is then the state after the end.
         cu_seqlens: (S + 1,) integer bounds 0 ... T of sequences packed along ``dim``, none of which runs into the next;
             axes before ``dim`` have size 1.
-        mask: False where a step is missing: it keeps the state (f := 1, u := 0). In the shape of ``u``, or without its last axis.
+        mask: False where a step is missing: it keeps the state (f := 1, u := 0). In the shape of ``u``, or without its last axis, where
+            that is not the axis of time.
         return_final: also return the state after the last step, in the shape of c0.
         dtype: of c; f, u and c0 are converted to it first. By default the type of f and u together: bfloat16 inputs give c in bfloat16,
             and in float32 by ``dtype=torch.float32``.
@@ -51,51 +54,58 @@ def linear_scan(
 
     Raises:
         DataError: shapes that do not broadcast, integers, a dtype that cannot hold c, several devices, bounds that decrease or miss T.
-        EquationError: forward mode inside torch.compile.
+        ParameterError: an unknown back end. MissingExtraError: backend="numba" without numba.
+        EquationError: forward mode inside torch.compile, vmap over cu_seqlens, backend="numba" off the CPU.
 
     >>> linear_scan(0.5, torch.tensor([1.0, 0.0, 0.0]), dim=0)
     tensor([1.0000, 0.5000, 0.2500])
     """
-    gate = torch.as_tensor(f, device=u.device) if not isinstance(f, Tensor) else f
+    gate, c0 = number(f, u), None if c0 is None else number(c0, u)
     check(gate, u, c0, mask, backend)
     shape = broadcast_shape("f", gate, "u", u)
-    if mask is not None:
-        missing = mask if mask.ndim == len(shape) else mask.unsqueeze(-1)
-        if mask.ndim not in (len(shape), len(shape) - 1) or not _broadcasts(missing.shape, shape):
-            raise DataError(explain("mask does not fit", tuple(mask.shape), f"{shape}, or {shape[:-1]}", "pass a mask in the shape of u"))
-        gate = torch.where(missing, gate, torch.ones((), dtype=gate.dtype, device=gate.device))
-        u = torch.where(missing, u, torch.zeros((), dtype=u.dtype, device=u.device))
     if not -len(shape) <= dim < len(shape):
         raise DataError(
             explain("there is no such axis of time", f"dim={dim}", f"an axis of {shape}", "pass dim=0 for a single sequence (T,)")
         )
-    axis = dim % len(shape)
+    axis, own = dim % len(shape), result_type(gate, u)
     outer, steps, inner = shape[:axis], shape[axis], shape[axis + 1 :]
-    own = result_type(gate, u)
     own = torch.promote_types(own, c0.dtype) if c0 is not None and c0.is_complex() else own
     if dtype is not None and (not (dtype.is_floating_point or dtype.is_complex) or (own.is_complex and not dtype.is_complex)):
         raise DataError(explain("c cannot have this dtype", dtype, "complex" if own.is_complex else "floating", "leave dtype out"))
     dtype = own if dtype is None else dtype
     run = torch.float32 if dtype == torch.float16 else dtype
+    gate, u = gate.to(run), u.to(run)
+    if mask is not None:
+        reduced = mask.ndim == len(shape) - 1 and axis < len(shape) - 1
+        missing = mask.unsqueeze(-1) if reduced else mask
+        if not (reduced or mask.ndim == len(shape)) or not _broadcasts(missing.shape, shape):
+            fits = f"{shape}, or {shape[:-1]}" if axis < len(shape) - 1 else f"{shape}"
+            raise DataError(explain("mask does not fit", tuple(mask.shape), fits, "pass a mask in the shape of u"))
+        gate = torch.where(missing, gate, torch.ones((), dtype=run, device=u.device))
+        u = torch.where(missing, u, torch.zeros((), dtype=run, device=u.device))
     batch, width = math.prod(outer), math.prod(inner)
+    offsets: Tensor | None = None
     if cu_seqlens is not None:
-        _check_bounds(cu_seqlens, steps, batch)
-        cu_seqlens = cu_seqlens.to(device=u.device, dtype=torch.int64)
-    sequences = 1 if cu_seqlens is None else cu_seqlens.shape[0] - 1
-    start_shape = outer + inner if cu_seqlens is None else (*outer, sequences, *inner)
-    drive = _shaped(u.to(run), shape, (batch, steps, width))
-    flat = unexpanded(gate.to(run), shape, axis)
+        offsets = cu_seqlens if isinstance(cu_seqlens, Tensor) else torch.as_tensor(cu_seqlens)
+        check_form(offsets, batch)
+        if not torch.compiler.is_compiling() and not _transformed():  # else values cannot be read here, but where the kernel runs
+            check_values(offsets, steps)
+        offsets = offsets.to(device=u.device, dtype=torch.int64)
+    sequences = 1 if offsets is None else offsets.shape[0] - 1
+    start_shape = outer + inner if offsets is None else (*outer, sequences, *inner)
+    drive = _shaped(u, shape, (batch, steps, width))
+    flat = unexpanded(gate, shape, axis)
     if c0 is None:
         start = torch.zeros((), dtype=run, device=u.device).expand(batch, sequences, width)
     elif not _broadcasts(c0.shape, start_shape):
         raise DataError(explain("c0 does not fit", tuple(c0.shape), start_shape, "pass one state a sequence"))
     else:
         start = _shaped(c0.to(run), start_shape, (batch, sequences, width))
-    c = scan(flat, drive, start, cu_seqlens, reverse, backend)
+    c = scan(flat, drive, start, offsets, reverse, backend)
     states = _shaped(c, shape, shape).to(dtype)
     if not return_final:
         return states
-    return states, formulas.at_ends(c, start, cu_seqlens, reverse).reshape(start_shape).to(dtype)
+    return states, formulas.at_ends(c, start, offsets, reverse).reshape(start_shape).to(dtype)
 
 
 def elapsed_decay(elapsed: Tensor, rate: Tensor | float) -> Tensor:
@@ -106,14 +116,31 @@ def elapsed_decay(elapsed: Tensor, rate: Tensor | float) -> Tensor:
         rate: of decay, >= 0, per unit of elapsed; ln 2 / half-life.
 
     Raises:
-        DataError: time that runs backwards.
+        DataError: time that runs backwards or is no number, a negative rate.
 
     >>> elapsed_decay(torch.tensor([0.0, 10.0]), math.log(2) / 10)
     tensor([1.0000, 0.5000])
     """
-    if not torch.compiler.is_compiling() and not _transformed() and bool((elapsed < 0).any()):
-        raise DataError(explain("time runs backwards", f"elapsed {float(elapsed.min())}", "elapsed >= 0", "sort the rows by time"))
+    if not torch.compiler.is_compiling() and not _transformed():
+        if not bool((elapsed >= 0).all()):
+            raise DataError(explain("time runs backwards", f"elapsed {float(elapsed.min())}", "elapsed >= 0", "sort the rows by time"))
+        if not bool((torch.as_tensor(rate) >= 0).all()):
+            fix = "pass ln 2 / half-life"
+            raise DataError(explain("a rate of decay is negative", float(torch.as_tensor(rate).min()), "rate >= 0", fix))
     return torch.exp(-rate * elapsed)
+
+
+def number(x: Tensor | complex, u: Any) -> Tensor:
+    """A tensor as it is; a number in double precision, because a gate near 1 loses its half-life in single precision.
+
+    Like everywhere in torch, a number (and a CPU tensor without axes) goes along with any device.
+    """
+    if not isinstance(u, Tensor):
+        raise DataError(explain("u is not a tensor", type(u).__name__, "a torch.Tensor", "torch.from_numpy(u), or scan_chunks for arrays"))
+    if isinstance(x, Tensor):
+        return x.to(u.device) if x.ndim == 0 and x.device.type == "cpu" and u.device.type != "cpu" else x
+    value: Any = x  # a float is a complex number to a type checker
+    return torch.as_tensor(value, dtype=torch.complex128 if isinstance(value, complex) else torch.float64, device=u.device)
 
 
 def result_type(f: Tensor, u: Tensor) -> torch.dtype:
@@ -152,7 +179,7 @@ def check(f: Tensor, u: Tensor, c0: Tensor | None, mask: Tensor | None, backend:
     for name, x in named.items():
         if x is not None and not (x.is_floating_point() or x.is_complex()) and not (name == "f" and x.ndim == 0):
             raise DataError(explain(f"{name} has an integer dtype", x.dtype, "a floating or complex dtype", f"pass {name}.float()"))
-    devices = {name: str(x.device) for name, x in (named | {"mask": mask}).items() if x is not None and (x.ndim or name != "f")}
+    devices = {name: str(x.device) for name, x in (named | {"mask": mask}).items() if x is not None}
     if len(set(devices.values())) > 1:
         raise DataError(explain("tensors on several devices", devices, "one device", "move them with .to(device)"))
     if mask is not None and mask.dtype != torch.bool:
@@ -161,20 +188,6 @@ def check(f: Tensor, u: Tensor, c0: Tensor | None, mask: Tensor | None, backend:
         raise MissingExtraError("numba", "fit", "A compiled scan")
     if backend == "numba" and u.device.type != "cpu":
         raise EquationError(explain("compiled kernels run on the CPU", u.device, "cpu", "pass backend='auto'"))
-
-
-def _check_bounds(bounds: Tensor, steps: int, batch: int) -> None:
-    if bounds.ndim != 1 or bounds.shape[0] < 2 or bounds.is_floating_point() or bounds.dtype == torch.bool:
-        got = f"{tuple(bounds.shape)} of {bounds.dtype}"
-        raise DataError(explain("cu_seqlens are not bounds", got, "(S + 1,) integers from 0 to T", "pass the cumulative lengths after a 0"))
-    if batch != 1:
-        raise DataError(
-            explain("packed sequences in a batch", f"batch {batch}", "axes before dim of size 1", "concatenate them along time")
-        )
-    if torch.compiler.is_compiling() or _transformed():
-        return  # values cannot be read here
-    if int(bounds[0]) != 0 or int(bounds[-1]) != steps or bool((bounds[1:] < bounds[:-1]).any()):
-        raise DataError(explain("cu_seqlens are not increasing from 0 to T", bounds.tolist(), f"0 ... {steps}", "pass cumulative lengths"))
 
 
 def _shaped(x: Tensor, shape: tuple[int, ...], flat: tuple[int, ...]) -> Tensor:

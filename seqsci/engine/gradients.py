@@ -21,12 +21,11 @@ from seqsci.engine.memory import allocate
 def adjoint(f: Tensor, c: Tensor, c0: Tensor, g: Tensor, offsets: Tensor | None, reverse: bool) -> tuple[Tensor, Tensor]:
     """(df, l) by compiled kernels; the arguments are those of the operator."""
     f, c, c0, g = launch.plain(f.conj()), launch.plain(c), launch.plain(c0), launch.plain(g)
-    if g.shape[2] >= WIDE and g.stride(2) == 0:
-        g = g.contiguous()
-    if _lane_major(f, c, g):
-        out = allocate(g)
+    dense = g.contiguous() if g.shape[2] >= WIDE and g.stride(2) == 0 else g
+    if _lane_major(f, c, dense):
+        out = allocate(g)  # laid out as the operator's fake says, also where g is expanded
         if out.stride(2) == 1:
-            return _lanes(f, c, c0, g, offsets, reverse, out), out
+            return _lanes(f, c, c0, dense, offsets, reverse, out), out
     states = launch.compiled(f, g, c0, offsets, not reverse, 1)
     if f.shape == c.shape:
         return _full(states, c, c0, offsets, reverse), states

@@ -69,9 +69,9 @@ def compiled(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: 
     """
     f, u, c0 = plain(f), plain(u), plain(c0)
     batch, steps, width = u.shape
+    out = allocate(u)
     if width >= WIDE and u.stride(2) == 0:  # an expanded cotangent, such as that of a sum
         u = u.contiguous()
-    out = allocate(u)
     elements = batch * steps * width
     if elements == 0:
         return out

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from seqsci.engine import formulas, gradients, launch
+from seqsci.engine.bounds import check_values
 from seqsci.engine.memory import empty
 from seqsci.engine.reference import loop
 from seqsci.errors import EquationError, explain
@@ -22,6 +23,8 @@ _unpack: Any = forward_ad.unpack_dual
 
 def scan_now(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: bool, backend: str) -> Tensor:
     """C from canonical tensors, by compiled kernels where they are asked for and take them, else by the loop."""
+    if offsets is not None:
+        check_values(offsets, u.shape[1])
     if backend != "torch" and launch.fits(u):
         return launch.compiled(f, u, c0, offsets, reverse, 0)
     return loop(f, u, c0, offsets, reverse, 0)
@@ -31,6 +34,8 @@ def adjoint_now(
     f: Tensor, c: Tensor, c0: Tensor, g: Tensor, offsets: Tensor | None, reverse: bool, backend: str
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(df, l, dc0) of the scan whose states are c, at the cotangent g."""
+    if offsets is not None:
+        check_values(offsets, g.shape[1])
     if c.numel() == 0:
         return (
             torch.zeros_like(f, memory_format=torch.contiguous_format),

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from seqsci.engine import launch
-from seqsci.engine.api import broadcast_shape, check, linear_scan, result_type, unexpanded
+from seqsci.engine.api import broadcast_shape, check, linear_scan, number, result_type, unexpanded
 from seqsci.errors import ArtefactError, DataError, MissingExtraError, ParameterError, explain
 
 CHUNK = 1 << 22
@@ -39,7 +39,8 @@ class Carry:
     def save(self, path: str | Path) -> Path:
         """Write a safetensors file, whole or not at all; raises `ArtefactError` where that cannot be done."""
         target = Path(path)
-        state = torch.view_as_real(self.state) if self.state.is_complex() else self.state
+        state = self.state.detach().resolve_conj().resolve_neg()
+        state = torch.view_as_real(state) if state.is_complex() else state
         temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
         about = {"format": "seqsci carry 1", "position": str(self.position), "complex": str(int(self.state.is_complex()))}
         try:
@@ -104,7 +105,7 @@ def scan_chunks(
         carry is not rounded to the dtype of u. No derivatives: the stream does not keep what they need.
 
     Raises:
-        DataError: shapes that do not fit, a carry beyond the end, inputs that require a gradient.
+        DataError: shapes that do not fit, a carry beyond the end, inputs that require a gradient, an out that cannot hold the states.
         ParameterError: chunk < 1.
 
     >>> u = np.ones(10_000, np.float32)
@@ -154,15 +155,19 @@ def scan_pieces(
 ) -> Iterator[tuple[Tensor, Carry]]:
     """Run the scan over an iterable of pieces ``(f, u)`` in the order of travel, such as chunks from a reader of files.
 
-    Each piece is as in `linear_scan`; with ``reverse`` the first one is the last in time. Yields as `scan_chunks`, which see.
+    Args:
+        pieces: each as in `linear_scan`; with ``reverse`` the first one is the last in time.
+        carry, dim, reverse, backend: as in `scan_chunks`.
+
+    Yields and raises as `scan_chunks`; no piece, no carry.
     """
     position = carry.position if isinstance(carry, Carry) else 0
-    state = carry.state if isinstance(carry, Carry) else carry
+    state = carry.state if isinstance(carry, Carry) else None if carry is None else torch.as_tensor(carry)
     for f, u in pieces:
         gate, drive = _tensor(f), _tensor(u)
         if drive is None:
             raise DataError(explain("a piece without inputs", type(u).__name__, "(f, u), u an array", "pass u as an array"))
-        gate = torch.as_tensor(f) if gate is None else gate
+        gate = number(f, drive) if gate is None else gate
         if torch.is_grad_enabled() and (gate.requires_grad or drive.requires_grad or (state is not None and state.requires_grad)):
             fix = "detach them, or call linear_scan(..., return_final=True) chunk by chunk"
             raise DataError(explain("a stream carries no gradient", "inputs that require one", "inputs without", fix))
@@ -180,7 +185,7 @@ def _advance(f: Tensor, u: Tensor, state: Tensor | None, dim: int, reverse: bool
     wide = torch.complex128 if dtype.is_complex else torch.float64
     axis = dim % len(shape)
     outer, steps, inner = shape[:axis], shape[axis], shape[axis + 1 :]
-    start = torch.zeros((), dtype=wide).expand(*outer, *inner) if state is None else state.to(wide)
+    start = torch.zeros(outer + inner, dtype=wide) if state is None else state.to(wide)
     if start.shape != outer + inner:
         fix = "pass one state a sequence"
         raise DataError(explain("the carry does not fit", tuple(start.shape), outer + inner, fix))
@@ -209,7 +214,10 @@ def _tensor(x: Any) -> Tensor | None:
         return None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-        return torch.from_numpy(np.asarray(x))
+        array = np.asarray(x)
+        if not array.dtype.isnative or any(stride < 0 for stride in array.strides):  # torch has no such tensors
+            array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+        return torch.from_numpy(array)
 
 
 def _written(
@@ -217,11 +225,25 @@ def _written(
 ) -> Iterator[tuple[Tensor, Carry]]:
     for (lo, hi), (states, carry) in zip(slices, chunks, strict=True):
         if out is not None:
+            _check_out(out, states)
             at = (slice(None),) * axis + (slice(lo, hi),)
             out[at] = states if isinstance(out, Tensor) else (states.float() if states.dtype == torch.bfloat16 else states).numpy()
         for source in sources:
             _release(source)
         yield states, carry
+
+
+def _check_out(out: Any, states: Tensor) -> None:
+    """Raise `DataError` where out cannot hold the states: integers, no imaginary part, memory that must not be written."""
+    holds = out.dtype.is_complex if isinstance(out, Tensor) else np.dtype(out.dtype).kind == "c"
+    floats = out.is_floating_point() if isinstance(out, Tensor) else np.dtype(out.dtype).kind == "f"
+    if not (holds or (floats and not states.is_complex())):
+        expected = "a complex dtype" if states.is_complex() else "a floating dtype"
+        raise DataError(explain("out cannot hold the states", out.dtype, expected, "make out in that dtype"))
+    if isinstance(out, np.ndarray) and not out.flags.writeable:
+        raise DataError(explain("out is read-only", "an array that cannot be written", "a writable one", 'open it with mode "r+"'))
+    if isinstance(out, Tensor) and out.requires_grad:
+        raise DataError(explain("out requires a gradient", "requires_grad", "a plain tensor", "pass out.detach()"))
 
 
 def _release(source: Any) -> None:

@@ -135,6 +135,15 @@ class Trigamma(_RealFunction):
     nargs = 1
 
 
+class NegativeBinomialQuantile(_RealFunction):
+    """Quantile of a count at (probability, mean, dispersion); a step function, so its derivatives are 0."""
+
+    nargs = 3
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return sp.Integer(0)
+
+
 class Where(_RealFunction):
     """``a`` where the condition holds, else ``b``; differentiated branch by branch."""
 

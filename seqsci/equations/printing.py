@@ -23,6 +23,7 @@ _CALLS = {
     "Trigamma": "trigamma",
     "Log1p": "math.log1p",
     "Expm1": "math.expm1",
+    "NegativeBinomialQuantile": "negative_binomial_quantile",
 }
 
 

@@ -194,9 +194,8 @@ def _listed(parts: Iterable[str]) -> str:
 def _log_likelihood(fit: Fit, values: dict[str, float]) -> float:
     rows = fit.fitted_rows
     density = fit.model.start_at(**values).filter(rows, fit.presamples).density
-    weight = np.asarray(rows.weight)
-    scored = np.asarray(rows.observed).astype(bool) & (weight != 0)  # a row without weight may have no density: -inf * 0 is no number
-    return float(density[scored] @ weight[scored])
+    scored = np.asarray(rows.observed).astype(bool) & (np.asarray(rows.weight) > 0)
+    return float(density[scored] @ np.asarray(rows.weight)[scored])
 
 
 def _step(fit: Fit, step: dict[str, float]) -> tuple[dict[str, float], float]:

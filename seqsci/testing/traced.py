@@ -11,6 +11,7 @@ import sympy as sp
 import torch
 
 from seqsci.equations import vocabulary
+from seqsci.equations.count_quantiles import negative_binomial_quantile
 
 
 def _special(name: str) -> Any:
@@ -31,6 +32,7 @@ _FUNCTIONS = {
     "Digamma": _special("digamma"),
     "Trigamma": lambda x: float(torch.special.polygamma(1, torch.tensor(float(x), dtype=torch.float64))),
     "Where": vocabulary.where,
+    "NegativeBinomialQuantile": negative_binomial_quantile,
 }
 
 

@@ -1,0 +1,1 @@
+"""Ecology: populations that return to a carrying capacity which itself may drift."""

@@ -1,0 +1,1 @@
+"""What a set of population series says about density dependence while the carrying capacity drifts."""
