@@ -216,3 +216,12 @@ class Stub:
 
     def filter(self, rows: object, presamples: object) -> Stub:
         return self
+
+
+def test_slopes_are_finite_where_recall_is_certain_to_the_last_digit() -> None:
+    known = {"elapsed_days": np.array([0.0, 0.0, 3.0]), "same_day": np.array([1.0, 1.0, 0.0]), "first_grade": np.full(3, 4.0)}
+    rows = Sequences({"recalled": np.array([1.0, 0.0, 1.0]), "grade": np.array([3.0, 1.0, 3.0])}, known, weight=np.array([0.0, 0.0, 1.0]))
+    model = models.sbd().start_at(gap_root=0.5, own_growth=1e-6, again_stability=1300.0, decay=1e-3)
+    assert model.filter(rows).reads[1, 0] == 1.0 and np.isneginf(model.filter(rows).density[1])
+    score = model.kernel().score(np.array(model.kernel_values, float), model.pack(rows), per_row=False)
+    assert np.isfinite(score.nll) and np.isfinite(score.gradient).all()
