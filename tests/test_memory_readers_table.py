@@ -233,6 +233,9 @@ def test_leading_zeros_part_cards_only_where_both_forms_occur(tmp_path):
     assert both.frame["card_id"].tolist() == [0, 0, 1, 2] and any("leading zeros" in note for note in both.notes)
     padded = read_table(written(tmp_path / "b.csv", own(days, cards=["001", "001", "002", "010"])), OWN, "UTC")
     assert padded.frame["card_id"].tolist() == [1, 1, 2, 10] and not any("named by text" in note for note in padded.notes)
+    users = pd.concat([LOG.assign(user=u) for u in ("01", "1")])
+    assert read_reviews(written(tmp_path / "d.csv", users), "UTC").frame.groupby("user").size().to_dict() == {"01": 5, "1": 5}
+    assert set(read_reviews(written(tmp_path / "e.csv", users[:5]), "UTC").frame["user"]) == {1}
     floats = read_table(written(tmp_path / "c.csv", own(days, cards=["1.0", "1", "2.0", ""])), OWN, "UTC")
     assert floats.frame["card_id"].tolist() == [1, 1, 2] and floats.dropped["not_a_number"] == 1
 

@@ -21,6 +21,7 @@ from seqsci.domains.memory.reading.anki import head_of
 from seqsci.domains.memory.reading.archive import CHUNK, Bounded, Limits
 from seqsci.domains.memory.reading.cleaning import FILTERED, LEARNING, RELEARNING, REVIEW, UNKNOWN, Cleaning, RawLog
 from seqsci.domains.memory.reading.grades import AsPressed, Grades
+from seqsci.domains.memory.reading.names import blank_cells, card_numbers, user_names
 from seqsci.domains.memory.reading.pipeline import assemble
 from seqsci.domains.memory.reading.times import TimeUnit, read_times, whole_numbers
 from seqsci.domains.memory.reviews import Reviews
@@ -91,13 +92,13 @@ def read_table(
     that ``grade_map`` lacks, times in another unit than stated, or no usable review; MissingExtraError for Parquet without pyarrow.
     """
     source = Path(path).expanduser()
-    table = _table(source, limits or Limits(), columns.card)
+    table = _table(source, limits or Limits(), [name for name in (columns.card, columns.user) if name is not None])
     log = _raw(table, columns, source, user, timezone)
     return assemble(log, timezone, day_start, grades or AsPressed(), cleaning or Cleaning(), restart_at_learning=False)
 
 
-def _table(path: Path, limits: Limits, card: str) -> pd.DataFrame:
-    """The table as it was written: every name of its header, cards as text, as 001 and 1 may be two."""
+def _table(path: Path, limits: Limits, names: list[str]) -> pd.DataFrame:
+    """The table as it was written: every name of its header, and the columns of names as text, as 001 and 1 may be two."""
     head = head_of(path)
     try:
         if head.startswith(PARQUET):
@@ -107,7 +108,7 @@ def _table(path: Path, limits: Limits, card: str) -> pd.DataFrame:
         separator = max(",;\t", key=lines.partition("\n")[0].count)
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # more fields in a row than names in the header
-            table = pd.read_csv(io.BytesIO(content), sep=separator, index_col=False, low_memory=False, dtype={card: str})
+            table = pd.read_csv(io.BytesIO(content), sep=separator, index_col=False, low_memory=False, dtype=dict.fromkeys(names, str))
         header = next(csv.reader(io.StringIO(lines), delimiter=separator), [])
         return table.set_axis(header, axis=1) if len(header) == len(table.columns) else table  # pandas renames a name that comes twice
     except ImportError as error:
@@ -149,17 +150,17 @@ def _raw(table: pd.DataFrame, columns: ReviewColumns, path: Path, user: str | in
     if not len(table):
         raise DataError(explain(f"{path} holds no reviews", "a header alone", "at least one row", "export it again"))
     notes: list[str] = []
-    card, sound = _cards(table[columns.card], notes)
+    card, sound = card_numbers(table[columns.card], notes)
     times, good = read_times(table[columns.time], columns.time_unit, timezone, notes)
     sound = sound & good
     grade, good = _grades(table[columns.grade], columns)
     sound = sound & good
     log = pd.DataFrame({"card_id": card, "review_time": times, "grade": grade})
-    log["user"] = _users(table[optional["user"]]) if "user" in optional else user
+    log["user"] = user_names(table[optional["user"]]) if "user" in optional else user
     log["state"], blank = np.full(len(table), -1), np.ones(len(table), dtype=np.bool_)
     if "state" in optional:
         values, good = whole_numbers(table[optional["state"]])
-        blank = _blank(table[optional["state"]])
+        blank = blank_cells(table[optional["state"]])
         log["state"], sound = np.where(blank, -1, values), sound & (good | blank)
     log["duration"] = _durations(table[optional["duration"]], notes) if "duration" in optional else 0
     if "state" in optional and blank.any():
@@ -179,38 +180,6 @@ def _raw(table: pd.DataFrame, columns: ReviewColumns, path: Path, user: str | in
     if backwards := int((order < 0).sum()):
         notes.append(f"{backwards:,} rows stood before an earlier review of their card; the rows were sorted by time")
     return RawLog(kept, int((~sound).sum()), tuple(notes))
-
-
-def _users(column: pd.Series) -> NDArray[Any]:
-    """Names of the users (rows,), as text where they are no numbers."""
-    if column.isna().any():
-        got, fix = f"{int(column.isna().sum())} rows without one", "fill the column, or name none (in Python user=None in ReviewColumns)"
-        raise DataError(explain(f"the user is not stated ({column.name})", got, "text or a number in every row", fix))
-    return (column if column.dtype.kind in "iu" else column.astype(str)).to_numpy()
-
-
-def _cards(column: pd.Series, notes: list[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Numbers of the cards (rows,), and which rows have one; names that are text, or that leading zeros alone part, are numbered."""
-    if column.dtype.kind in "iuf":
-        return whole_numbers(column)
-    given = ~_blank(column)
-    codes, names = pd.factorize(column.astype(str).str.strip().where(given), sort=True)
-    if not len(names):
-        return np.zeros(len(column), dtype=np.int64), given
-    values, exact = (np.append(part, 0)[codes] for part in whole_numbers(pd.Series(names, dtype=object)))  # code -1, no name: the 0
-    exact = exact.astype(np.bool_)
-    stems = pd.Series(names, dtype=object).str.replace(r"\.0*$", "", regex=True)
-    zeros = stems[stems.str.fullmatch(r"\d+")]
-    alike = zeros.groupby(zeros.str.lstrip("0")).nunique()
-    if exact[given].mean() > 0.5 and not (alike > 1).any():
-        return values, exact
-    why = (
-        "are named by text"
-        if exact[given].mean() <= 0.5
-        else f"are named by text: {int((alike > 1).sum()):,} numbers occur with and without leading zeros"
-    )
-    notes.append(f"cards {why}; card_id is the place (from 0) in the sorted list of {len(names):,} names")
-    return codes.astype(np.int64), given
 
 
 def _grades(column: pd.Series, columns: ReviewColumns) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -244,12 +213,6 @@ def _strange(value: Any, known: Mapping[Any, int]) -> str:
     if str(value) in kinds:
         return f"{value!r} (of type {type(value).__name__}; the map has it as {kinds[str(value)]})"
     return f"{value!r}{did_you_mean(str(value), kinds)}"
-
-
-def _blank(column: pd.Series) -> NDArray[np.bool_]:
-    """Cells (rows,) that hold nothing, or spaces alone."""
-    empty = column.isna()
-    return (empty if column.dtype.kind in "iufb" else empty | (column.astype(str).str.strip() == "")).to_numpy(np.bool_)
 
 
 def _durations(column: pd.Series, notes: list[str]) -> NDArray[np.int64]:
