@@ -1,0 +1,1 @@
+"""Ecology: annual counts of populations whose carrying capacity may drift, beside the field's baselines."""
