@@ -37,13 +37,13 @@ def gpdd() -> pd.DataFrame:
 
 
 def salmon_group(series_id: str) -> str:
-    """Return the group of a salmon series: its evolutionarily significant unit, or its species for returns by region.
+    """Return the group of a salmon series: its evolutionarily significant unit, or the region of the North Pacific it returns to.
 
     >>> salmon_group("esa:Salmon, coho (Oregon Coast ESU) Tahkenitch Lake - fall"), salmon_group("np:pink:nbc")
-    ('esa:Salmon, coho (Oregon Coast ESU)', 'np:pink')
+    ('esa:Salmon, coho (Oregon Coast ESU)', 'np:nbc')
     """
     unit = re.match(r"esa:[^()]*\([^()]*\)", series_id)
-    return unit[0] if unit else ":".join(series_id.split(":")[:2])
+    return unit[0] if unit else "np:" + series_id.rsplit(":", 1)[-1]
 
 
 def salmon() -> pd.DataFrame:
