@@ -64,8 +64,8 @@ def wide_counts(table: pd.DataFrame, year: str | None = None) -> pd.DataFrame:
     frame = table if year is None else table.set_index(year)
     if not len(frame.columns):
         raise DataError(explain("no column of counts", f"columns {present}", "a column a series beside the years", "check what was read"))
-    frame = frame.rename_axis(index="year", columns="series_id")
-    return checked(frame.stack().rename("count").reset_index())
+    long = frame.rename_axis(index="year").reset_index().melt("year", var_name="series_id", value_name="count")
+    return checked(long)
 
 
 def read_counts(path: str | os.PathLike[str], columns: CountColumns | None = None) -> pd.DataFrame:
