@@ -202,7 +202,7 @@ class FittedPopulationBank(CountForecaster):
 
         with ThreadPoolExecutor(THREADS) as pool:
             found = np.concatenate(list(pool.map(one, range(len(panel)))))
-        return Forecasts(self.name, *(found[:, :, j] for j in range(4)), seconds=time.perf_counter() - clock)
+        return Forecasts(self.name, found[..., 0], found[..., 1], found[..., 2], found[..., 3], time.perf_counter() - clock)
 
 
 def student_tables(grid: CellGrid, longest: int) -> Array:

@@ -14,9 +14,9 @@ Array = npt.NDArray[np.float64]
 _jit: Callable[[Any], Any] = nb.njit(nogil=True, cache=True, error_model="numpy")
 NODES = 1024
 """Nodes of a table of the Student distribution function, even in ``atan(z / sqrt(v))``."""
-LEAST = 1e-9
+LEAST = 1e-7
 """Cells whose posterior is below this share of the largest are left out of a mixture's scores."""
-STEP, REACH = 0.125, 9.0
+STEP, REACH = 0.25, 8.0
 """Trapezoid rule of ``int F (1 - F)`` in ``asinh`` of the standardised outcome."""
 
 
@@ -46,7 +46,8 @@ def look_up(table: Array, z: float, root: float) -> float:
     t, width = place - i, math.pi / last
     a, b = table[0, i], table[0, i + 1]
     c, d = table[1, i] * width, table[1, i + 1] * width
-    return a + t * (c + t * (3 * (b - a) - 2 * c - d + t * (2 * (a - b) + c + d)))
+    value: float = a + t * (c + t * (3 * (b - a) - 2 * c - d + t * (2 * (a - b) + c + d)))
+    return value
 
 
 @_jit

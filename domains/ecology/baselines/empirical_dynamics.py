@@ -58,8 +58,9 @@ def closed_up(y: Array, first: int, horizon: int, dimensions: int, thetas: tuple
     """One-step forecasts of the series without its gaps; a missing year repeats the forecast made after the last count before it."""
     seen = np.isfinite(y)
     known = np.r_[0, np.cumsum(seen)][first:-1]
-    made, error = projected(np.r_[y[seen], 0.0], int(known[0]), dimensions, np.array(thetas, float))
+    values = y[seen]
+    made, error = projected(np.r_[values, 0.0] - values[0], int(known[0]), dimensions, np.array(thetas, float))
     place = known - known[0]
     mean, scale, freedom = (np.full((len(known), horizon), v) for v in (np.nan, np.nan, np.inf))
-    mean[:, 0], scale[:, 0] = made[place], np.maximum(error[place], SMALLEST_SCALE)
+    mean[:, 0], scale[:, 0] = values[0] + made[place], np.maximum(error[place], SMALLEST_SCALE)
     return StudentForecast(mean, scale, freedom)

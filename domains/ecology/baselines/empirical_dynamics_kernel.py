@@ -93,7 +93,7 @@ def smap(z: Array, last: int, target: int, left_out: int, dimension: int, theta:
         for j in range(i + 1, size):
             b[i] -= A[i, j] * b[j]
         b[i] /= A[i, i]
-    made = b[0]
+    made: float = b[0]
     for j in range(1, size):
         made += b[j] * z[target - j]
     return made

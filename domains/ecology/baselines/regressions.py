@@ -59,22 +59,23 @@ class Regression(SeriesForecaster, ABC):
                 seen = y[:t][np.isfinite(y[:t])]
                 mean[row], scale[row], freedom[row] = y[t - gap[t]], max(float(seen.std(ddof=1)), SMALLEST_SCALE), len(seen) - 1
                 continue
-            coefficients = np.linalg.lstsq(X, y[some], rcond=None)[0]
+            coefficients: Array = np.asarray(np.linalg.lstsq(X, y[some], rcond=None)[0], float)
             variance = float(np.square(y[some] - X @ coefficients).sum()) / freed
             inverse = np.linalg.pinv(X.T @ X)
             path = y[:t].copy()
-            for s in np.flatnonzero(np.isnan(path)):  # missing years, by the fit of this origin
-                path[s] = self._step(path, int(s), coefficients)[0]
+            for hole in np.flatnonzero(np.isnan(path)).tolist():  # missing years, by the fit of this origin
+                path[hole] = self._step(path, hole, coefficients)[0]
             one, two = self.memory(coefficients)
             psi = [1.0]
-            for s in range(t, t + horizon):
+            for h in range(horizon):
+                s = t + h
                 value, at = self._step(path, s, coefficients)
                 path = np.r_[path, value]
-                steps = s - t + int(gap[t])
+                steps = h + int(gap[t])
                 while len(psi) < steps:
                     psi.append(one * psi[-1] + two * (psi[-2] if len(psi) > 1 else 0.0))
-                mean[row, s - t] = value
-                scale[row, s - t] = np.sqrt(variance * (np.square(psi[:steps]).sum() + float(at @ inverse @ at)))
+                mean[row, h] = value
+                scale[row, h] = np.sqrt(variance * (np.square(psi[:steps]).sum() + float(at @ inverse @ at)))
             freedom[row] = freed
         return StudentForecast(mean, np.maximum(scale, SMALLEST_SCALE), freedom)
 

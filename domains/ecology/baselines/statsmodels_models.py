@@ -132,7 +132,7 @@ class AutomaticArima(Fitted):
         constants = (True,) if d == 0 else (False, True) if d == 1 else (False,)
         at = min(((p, q, c) for p, q in ((0, 0), (1, 0), (0, 1), (self.most, self.most)) for c in constants[:1]), key=lambda o: aic(*o))
         while True:
-            p, q, c = at
+            p, q, _ = at
             near = [(p + i, q + j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) if i * j >= 0 for k in constants]
             best = min([at, *near], key=lambda o: aic(*o))
             if best == at:
