@@ -13,8 +13,8 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 _jit: Callable[[Any], Any] = nb.njit(nogil=True, cache=True, error_model="numpy")
 LEAST_WEIGHT = 1e-6
-RIDGE = 1e-8
-"""Share of the largest diagonal element that is added before a system is solved."""
+RIDGE = 1e-2
+"""Share of the largest diagonal element that is added before a system is solved; less forecast worse on the GPDD panel."""
 
 
 @_jit
