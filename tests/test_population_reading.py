@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import os
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import seqsci.domains.ecology
 from seqsci.domains.ecology.reading.frame import checked, covariates, integer_counts, regular
 from seqsci.domains.ecology.reading.lynx import lynx
 from seqsci.domains.ecology.reading.panel import Selection, count_panel
@@ -16,6 +19,7 @@ from seqsci.domains.ecology.reading.sources import famous, gpdd, salmon
 from seqsci.domains.ecology.reading.table import CountColumns, long_counts, read_counts, wide_counts
 from seqsci.errors import DataError
 
+ROOT = Path(seqsci.domains.ecology.__file__).parent
 FOLDER = Path(os.environ.get("SEQSCI_DATA") or os.devnull, "ecology")
 needs_files = pytest.mark.skipif(not FOLDER.is_dir(), reason="SEQSCI_DATA does not point at a folder with ecology/")
 
@@ -122,3 +126,12 @@ def test_the_lynx_counts_are_those_of_the_database_but_for_one_year() -> None:
     theirs = gpdd().query("series_id == 'gpdd_9371'")
     differ = theirs["count"].to_numpy() != lynx()["count"].to_numpy()
     assert theirs["year"].to_numpy()[differ].tolist() == [1867]
+
+
+@pytest.mark.parametrize(
+    "name", sorted(p.relative_to(ROOT).with_suffix("").as_posix() for p in ROOT.rglob("*.py") if ">>> " in p.read_text())
+)
+def test_examples_in_docstrings_hold(name: str) -> None:
+    module = importlib.import_module("seqsci.domains.ecology." + name.replace("/", "."))
+    result = doctest.testmod(module)
+    assert result.attempted > 0 and result.failed == 0

@@ -38,6 +38,10 @@ class CellGrid:
     | floor | b | log count^2 | > 0 | prior scale of the process variance: its prior is inverse gamma (a, b) |
     | freedom | a | 1 | > 0.5 | prior shape of the process variance |
 
+    The default grid and (a, b, delta) were chosen on training windows of the GPDD panel, by the likelihood of the windows of other data
+    sources (-1.0389 nats a row; -1.0525 with the best single (a, b, delta), which lies inside a grid of 8 x 6 x 6). Widening it changes
+    that by less than .0005: delta down to .35, b to .0025 and .8, rho to 16, lam to 1, tau to .03, phi to -.85.
+
     Raises: ParameterError for values outside these sets.
     """
 

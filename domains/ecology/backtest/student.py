@@ -49,7 +49,7 @@ def student_crps(z: npt.ArrayLike, freedom: npt.ArrayLike) -> Array:
     Source: Jordan, Krüger & Lerch (2019), J. Statistical Software 90(12), DOI 10.18637/jss.v090.i12.
 
     >>> student_crps(0.0, [4.0, np.inf]).round(4)
-    array([0.2655, 0.2337])
+    array([0.2637, 0.2337])
     """
     x, nu = np.broadcast_arrays(np.asarray(z, float), np.asarray(freedom, float))
     cdf, density = student_cdf(x, nu), np.exp(student_log_density(x, nu))
