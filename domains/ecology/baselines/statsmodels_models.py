@@ -20,6 +20,8 @@ from seqsci.domains.ecology.reading.panel import CountPanel
 Array = npt.NDArray[np.float64]
 FIRST, LATER = 20, 5
 """Most steps of the optimiser on the training window, and at a later refit, which starts from the fit before."""
+EARLY = 10
+"""Years from whose straight line exponential smoothing starts."""
 EVERY = 4
 """Origins from one refit of the parameters to the next; the filter itself reads every year."""
 
@@ -76,7 +78,11 @@ class Fitted(SeriesForecaster, ABC):
 
 @dataclass(frozen=True)
 class DampedSmoothing(Fitted):
-    """Exponential smoothing with additive errors and a damped trend, ETS(A,Ad,N), fitted by statsmodels; it copes with missing years."""
+    """Exponential smoothing with additive errors and a damped trend, ETS(A,Ad,N), fitted by statsmodels; it copes with missing years.
+
+    Level and trend start from a line through the first ten years. Estimated or concentrated out, they made the forecasts worse.
+    Source: Hyndman, Koehler, Ord & Snyder (2008), Forecasting with Exponential Smoothing, DOI 10.1007/978-3-540-71918-2.
+    """
 
     @property
     def name(self) -> str:
@@ -86,17 +92,20 @@ class DampedSmoothing(Fitted):
         from statsmodels.tsa.statespace.exponential_smoothing import ExponentialSmoothing
 
         def make(y: Array) -> Any:
-            return ExponentialSmoothing(y, trend=True, damped_trend=True, initialization_method="estimated", concentrate_scale=True)
+            early = filled(y)[:EARLY]
+            slope, level = np.polyfit(np.arange(1, len(early) + 1), early, 1)
+            known = {"initialization_method": "known", "initial_level": level, "initial_trend": slope}
+            return ExponentialSmoothing(y, trend=True, damped_trend=True, concentrate_scale=True, **known)
 
         return make
 
 
 @dataclass(frozen=True)
 class AutomaticArima(Fitted):
-    """ARIMA(p, d, q), p, d, q <= 2, by statsmodels: d by KPSS tests at 5 %, then p and q with the least AIC of a stepwise search.
+    """ARIMA(p, d, q), p, d, q <= 2, by statsmodels: d by KPSS tests at 5 %, then p and q with the least corrected AIC of a stepwise search.
 
     The search runs once, on the training window; at every later origin the parameters are refitted from those of the year before.
-    A constant is included at d = 0 (and at d = 1 where AIC wants it). Source: Hyndman & Khandakar (2008), J. Statistical Software
+    A constant is included at d = 0 (and at d = 1 where it wants it). Source: Hyndman & Khandakar (2008), J. Statistical Software
     27(3), DOI 10.18637/jss.v027.i03.
     """
 
@@ -119,22 +128,24 @@ class AutomaticArima(Fitted):
 
             return make
 
-        def aic(p: int, q: int, constant: bool) -> float:
+        def criterion(p: int, q: int, constant: bool) -> float:
             if not (0 <= p <= self.most and 0 <= q <= self.most):
                 return np.inf
             if (p, q, constant) not in scores:
                 model = maker(p, q, constant)(train)
                 start = maker(p, q, constant)(filled(train)).start_params
                 made = model.fit(start, disp=False, maxiter=FIRST, cov_type="none") if len(start) else model.smooth(start, cov_type="none")
-                scores[p, q, constant] = float(made.aic) if np.isfinite(made.aic) else np.inf
+                scores[p, q, constant] = float(made.aicc) if np.isfinite(made.aicc) else np.inf
             return scores[p, q, constant]
 
         constants = (True,) if d == 0 else (False, True) if d == 1 else (False,)
-        at = min(((p, q, c) for p, q in ((0, 0), (1, 0), (0, 1), (self.most, self.most)) for c in constants[:1]), key=lambda o: aic(*o))
+        at = min(
+            ((p, q, c) for p, q in ((0, 0), (1, 0), (0, 1), (self.most, self.most)) for c in constants[:1]), key=lambda o: criterion(*o)
+        )
         while True:
             p, q, _ = at
             near = [(p + i, q + j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) if i * j >= 0 for k in constants]
-            best = min([at, *near], key=lambda o: aic(*o))
+            best = min([at, *near], key=lambda o: criterion(*o))
             if best == at:
                 return maker(*at)
             at = best
