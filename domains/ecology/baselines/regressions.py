@@ -20,6 +20,7 @@ class Regression(SeriesForecaster, ABC):
 
     A gap is bridged by the regression's own forecasts: after g years without a count, h ahead, it is iterated g - 1 + h times. The
     variance is that of the accumulated errors, with the error of the coefficients at the last step; error in the counts is ignored.
+    With fewer than three pairs more than coefficients the forecast is the last value with the spread of all (no row of the panels).
     """
 
     @abstractmethod
