@@ -86,7 +86,10 @@ THIRD_PARTY = {
         "domains.ecology.inference.kernel",
         "cells.layer_kernels",
         "engine",
+        "domains.ecology.bank_kernel",
+        "domains.ecology.baselines",
     ),
+    "statsmodels": ("domains.ecology.baselines.statsmodels_models",),
     "pandas": ("frames", "data", "domains", "panel", "evaluate"),
 }
 """Packages that only these parts import (a star stands for one name)."""
