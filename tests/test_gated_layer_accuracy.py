@@ -23,7 +23,7 @@ def passes(layer: GatedLayer, x: torch.Tensor, c: torch.Tensor) -> list[torch.Te
     h, last = layer(x, c)
     generator = torch.Generator().manual_seed(1)
     cotangents = [torch.randn(t.shape, generator=generator).to(t.dtype) for t in (h, last)]
-    return [h.detach(), last.detach(), *torch.autograd.grad((h, last), [x, c, *(p for p in layer.parameters() if p.numel())], cotangents)]
+    return [h.detach(), last.detach(), *torch.autograd.grad((h, last), [x, c, *layer.parameters()], cotangents)]
 
 
 def errors(got: list[torch.Tensor], want: list[torch.Tensor]) -> np.ndarray:

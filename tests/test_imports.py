@@ -44,7 +44,7 @@ FRIENDS = {"equations.vocabulary": ("equations.functions",)}
 """Siblings that may be imported all the same: the vocabulary hands SymPy expressions to its own nodes."""
 
 FLAT = {
-    "cells": {"cells.volatility_scale", "cells.layer", "cells.layer_passes", "cells.layer_kernels"},
+    "cells": {"cells.volatility_scale", "cells.layer", "cells.layer_inputs", "cells.layer_passes", "cells.layer_kernels"},
     "gates": {"gates.base", "gates.constant"},
     "observations": {"observations.base", "observations.student_t"},
     "baselines": {"baselines.series"},
@@ -63,6 +63,7 @@ THIRD_PARTY = {
         "cell",
         "cells.layer",
         "cells.layer_block",
+        "cells.layer_inputs",
         "cells.layer_passes",
         "engine",
         "tasks",

@@ -112,9 +112,10 @@ def _sum(address: int, at: int, bias: int, first: int, count: int, out: int) -> 
 
 @_jit
 def forward(
-    a: Any, strides: Any, bias: int, c0: int, c: int, h: int, T: int, W: int, lo: int, hi: int, flags: Any, rows: Any, carry: Any
+    a: Any, strides: Any, bias: int, c0: int, c: int, h: int, last: int, T: int, W: int, lo: int, hi: int, flags: Any, rows: Any,
+    carry: Any,
 ) -> None:  # fmt: skip
-    """States, and outputs where they differ from them.
+    """States, outputs where they differ from them, and the last states; c0 and ``last`` are in double.
 
     ``a`` and ``strides``: addresses and steps of candidate, forget, write and read pre-activations; ``flags``: bounded, tied, read.
     """
@@ -126,7 +127,7 @@ def forward(
         b, first = w // columns, w % columns * BLOCK
         m = min(BLOCK, W - first)
         for d in range(m):
-            store(WIDE, memory, d, nb.float64(load(KIND, c0, b * W + first + d)))
+            store(WIDE, memory, d, load(WIDE, c0, b * W + first + d))
         for t in range(T):
             n = b * T + t
             if bounded:
@@ -155,6 +156,8 @@ def forward(
             elif not tied:
                 for d in range(m):
                     store(KIND, h, at + d, load(KIND, Z, d))
+        for d in range(m):
+            store(WIDE, last, b * W + first + d, load(WIDE, memory, d))
 
 
 @_jit
@@ -162,7 +165,7 @@ def backward(
     a: Any, strides: Any, bias: int, c0: int, c: int, g: int, g_last: int, da: Any, steps: Any, dc0: int, T: int, W: int, lo: int, hi: int,
     flags: Any, rows: Any, carry: Any,
 ) -> None:  # fmt: skip
-    """Cotangents of the pre-activations at the addresses ``da`` with steps ``steps``, and of c0."""
+    """Cotangents of the pre-activations at the addresses ``da`` with steps ``steps``, and of c0; ``dc0`` and ``g_last`` are in double."""
     bounded, tied, read = flags
     columns, memory, size = (W + BLOCK - 1) // BLOCK, carry.ctypes.data, 4 * BLOCK
     Z = rows.ctypes.data
@@ -171,7 +174,7 @@ def backward(
         b, first = w // columns, w % columns * BLOCK
         m = min(BLOCK, W - first)
         for d in range(m):
-            store(WIDE, memory, d, nb.float64(load(KIND, g_last, b * W + first + d)))
+            store(WIDE, memory, d, load(WIDE, g_last, b * W + first + d))
         for t in range(T - 1, -1, -1):
             n = b * T + t
             at = n * W + first
@@ -234,4 +237,4 @@ def backward(
                 for d in range(m):
                     store(KIND, da[0], z + d, load(KIND, G, d) * load(KIND, write, d))
         for d in range(m):
-            store(KIND, dc0, b * W + first + d, nb.float32(load(WIDE, memory, d)))
+            store(WIDE, dc0, b * W + first + d, load(WIDE, memory, d))
