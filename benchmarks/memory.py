@@ -2,6 +2,7 @@
 
 python -m benchmarks.memory            whole and fractional days; every user against fsrs-optimizer
 python -m benchmarks.memory --quick    whole days only; the largest user is not compared with fsrs-optimizer
+                            --results DIR    every predictor's results as files of srs-benchmark, in a folder for each kind of days
 
 Needs SEQSCI_DATA (a folder with memory/anki_6users_reviews.csv.gz); without it, or without fsrs-optimizer, the figures that need it are
 absent.
@@ -26,6 +27,7 @@ from seqsci.domains.memory.backtest.bins import bin_codes, exposure, rmse_bins
 from seqsci.domains.memory.backtest.evaluation import compare
 from seqsci.domains.memory.backtest.outliers import OptimizerOutliers
 from seqsci.domains.memory.backtest.protocol import RecallPredictor, run
+from seqsci.domains.memory.backtest.srs_benchmark import write_results
 from seqsci.domains.memory.baselines.constant import ConstantRecall
 from seqsci.domains.memory.baselines.fsrs_default import DefaultFsrs6
 from seqsci.domains.memory.baselines.fsrs_optimizer import OptimisedFsrs6
@@ -51,6 +53,14 @@ TRIED_BEFORE = 20
 
 
 @dataclass(frozen=True)
+class Options:
+    """What was asked for: the short run; a folder for result files."""
+
+    quick: bool = False
+    results: Path | None = None
+
+
+@dataclass(frozen=True)
 class Part:
     """What a part of the benchmark found: a text to print, and figures for the last line."""
 
@@ -68,7 +78,7 @@ def predictors(quick: bool) -> dict[str, RecallPredictor]:
     slow: dict[str, RecallPredictor] = {
         "fsrs7_ours": CellRecall(fsrs7()),
         "gru": GatedRecurrentUnit(),
-        "hlr_others": SharedHalfLifeRegression(HalfLifeRegression()),
+        "hlr_own": HalfLifeRegression(),
         "fsrs6_own": CellRecall(fsrs6(), OwnReviews()),
     }
     return {
@@ -79,7 +89,7 @@ def predictors(quick: bool) -> dict[str, RecallPredictor]:
         "fsrs6_default": DefaultFsrs6(),
         "power": CellRecall(power()),
         "exponential": CellRecall(exponential()),
-        "hlr": HalfLifeRegression(),
+        "hlr": SharedHalfLifeRegression(HalfLifeRegression()),
         "half_life": HalfLife(),
         "sm2": SM2(),
         "sm2_calibrated": CalibratedSM2().or_default(),
@@ -89,8 +99,9 @@ def predictors(quick: bool) -> dict[str, RecallPredictor]:
     }
 
 
-def accuracy(quick: bool) -> Part:
-    """Every predictor on the same reviews of the six users."""
+def accuracy(options: Options) -> Part:
+    """Every predictor on the same reviews of the six users; each that is fitted has its best chance: a prior or a default where it can."""
+    quick = options.quick
     if not FILE.is_file():
         return Part("the six users' reviews are not there (SEQSCI_DATA): no accuracy", {})
     reviews, entries = six_users(FILE), predictors(quick)
@@ -102,11 +113,19 @@ def accuracy(quick: bool) -> Part:
         test = run(ordered, reviews, exact=exact, n_jobs=2)
         found = compare(test, reference, tried=len(test.ran) + TRIED_BEFORE)
         texts.append(str(found))
+        if options.results is not None:
+            folder = Path(options.results, "fractional_days" if exact else "whole_days")
+            for name in test.ran:
+                write_results(test, name, folder)
+            texts.append(f"results of {len(test.ran)} predictors, a line a user, in the format of srs-benchmark: {folder}")
         for key, predictor in entries.items():
             if predictor.name in test.ran:
                 scores = found.score(predictor.name)
                 figures[f"wll_{key}{suffix}"], figures[f"mean_{key}{suffix}"] = scores.weighted["log_loss"], scores.mean["log_loss"]
                 figures[f"auc_{key}{suffix}"] = scores.weighted["auc"]
+                chosen = [kept for folds in test.ran[predictor.name].default_kept.values() for kept in folds if kept is not None]
+                if chosen:
+                    figures[f"kept_{key}{suffix}"] = float(np.mean([bool(kept) for kept in chosen]))
         if entries["cell"].name in test.ran:
             d = found.difference(entries["cell"].name)
             claims = {"": d.widest, "_same_users": d.here, "_users_mean": d.per_user}
@@ -118,8 +137,9 @@ def accuracy(quick: bool) -> Part:
     return Part("\n\n".join(texts), figures)
 
 
-def identity(quick: bool) -> Part:
+def identity(options: Options) -> Part:
     """Rows and RMSE(bins) beside fsrs-optimizer's own."""
+    quick = options.quick
     if not FILE.is_file() or importlib.util.find_spec("fsrs_optimizer") is None:
         return Part("the six users' reviews or fsrs-optimizer are not there: no comparison of rows", {})
     reviews = six_users(FILE)
@@ -146,7 +166,7 @@ def identity(quick: bool) -> Part:
     return Part("\n".join(lines), figures)
 
 
-def forward(quick: bool) -> Part:
+def forward(options: Options) -> Part:
     """FSRS-6 as an equation beside its implementations."""
     found = fsrs6_forward_error(10_000)
     if not found:
@@ -156,8 +176,9 @@ def forward(quick: bool) -> Part:
     return Part("\n".join(lines), {"fsrs6_forward_error": max(v for errors in found.values() for v in errors.values())})
 
 
-def speed(quick: bool) -> Part:
+def speed(options: Options) -> Part:
     """One fit of 20,000 reviews with standard errors, on one core; a fit of each of many users on two."""
+    quick = options.quick
     drawn = to_sequences(simulate_log(sbd(), 2000, 11, seed=0))
     MaximumLikelihood().fit(sbd(), drawn)  # compiles
     seconds = []
@@ -180,9 +201,9 @@ def speed(quick: bool) -> Part:
     return Part(text, {"fit_seconds_20k": min(seconds), f"panel_seconds_{users}x5000": spent, "panel_fitted_share": good / users})
 
 
-def recovery(quick: bool) -> Part:
+def recovery(options: Options) -> Part:
     """Parameters found again in 20,000 reviews: gaps at random, and gaps that a scheduler chose; which ones the fits flag."""
-    texts, figures, logs = [], {}, 10 if quick else 100
+    texts, figures, logs = [], {}, 10 if options.quick else 100
     for key, schedule in (("random", SPREAD), ("scheduler", DesiredRetention())):
         table = recovery_table(sbd(), schedule, logs)
         hidden = table["bound"] > LOOSE
@@ -202,20 +223,22 @@ def recovery(quick: bool) -> Part:
     return Part("\n\n".join(texts), figures)
 
 
-PARTS: tuple[Callable[[bool], Part], ...] = (identity, forward, speed, recovery, accuracy)
+PARTS: tuple[Callable[[Options], Part], ...] = (identity, forward, speed, recovery, accuracy)
 
 
 def main() -> None:
     """Run everything and print one line of JSON at the end."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
+    parser.add_argument("--results", type=Path, metavar="DIR")
+    found = parser.parse_args()
+    options = Options(found.quick, found.results)
     start = time.perf_counter()
     figures: dict[str, float] = {}
     for part in PARTS:
-        found = part(quick)
-        print(f"{found.text}\n", flush=True)
-        figures |= found.figures
+        told = part(options)
+        print(f"{told.text}\n", flush=True)
+        figures |= told.figures
     figures["seconds"] = round(time.perf_counter() - start, 1)
     print(json.dumps(figures))
 

@@ -209,14 +209,14 @@ def test_a_fit_better_than_its_default_on_the_last_reviews_is_taken_and_refitted
     mean = HISTORY["recalled"][HISTORY["scored"] == 1].mean()
     good = Canned(mean)
     found = rule(good, Canned(0.01))
-    assert found.kept == "" and found.chosen.value == mean and found.values()["default_kept"] == 0
+    assert found.kept == "" and found.chosen.value == mean and found.default_kept() == ""
     assert good.rows[0] < len(HISTORY) and good.rows[1] == len(HISTORY)
 
 
 def test_a_fit_worse_than_its_default_is_dropped_with_the_reason() -> None:
     mean = HISTORY["recalled"][HISTORY["scored"] == 1].mean()
     found = rule(Canned(0.01), Canned(mean))
-    assert "nats worse than the default" in found.kept and found.chosen.value == mean and found.values()["default_kept"] == 1
+    assert "nats worse than the default" in found.kept and found.chosen.value == mean and found.default_kept() == found.kept
 
 
 def test_a_tie_goes_to_the_fit() -> None:

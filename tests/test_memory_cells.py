@@ -57,7 +57,7 @@ def sbd_by_hand(p: dict[str, float], days: np.ndarray, grades: np.ndarray) -> np
     S, g, n = np.exp(L) * rho ** (r - 1), r - 1, max(0.0, (3 - r) / 2)
     rows = []
     for t, r in zip(days[1:], grades[1:], strict=True):
-        a = max(t, 1e-9) ** (1 / k) + np.exp(v / k) * rho ** (-g / 2) * np.sqrt(S)
+        a = t ** (1 / k) + np.exp(v / k) * rho ** (-g / 2) * np.sqrt(S)
         R = (1 + a / S) ** -(np.exp(alpha) * (delta + n) ** c)
         rows.append((S, g, n, R))
         S = min(max(S + a if r > 1 else S * (1 - R) ** c, 0.001), 36500.0)

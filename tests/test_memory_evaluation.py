@@ -1,141 +1,28 @@
-"""Backtests of recall: same rows for all, no look ahead, honest tables; on simulated reviews."""
+"""Backtests of recall: same rows for all, no look ahead; on simulated reviews."""
 
 from __future__ import annotations
 
 import doctest
 import importlib
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.model_selection import TimeSeriesSplit
 
-from seqsci.domains.memory.backtest.bins import bin_codes, exposure, rmse_bins
-from seqsci.domains.memory.backtest.evaluation import MARGIN, ONLINE, calibration, compare, difference, user_scores
+from seqsci.domains.memory.backtest.evaluation import compare
 from seqsci.domains.memory.backtest.folds import Split
-from seqsci.domains.memory.backtest.outliers import KeepAll, OptimizerOutliers, TrainingOutliers, outlying_cards
-from seqsci.domains.memory.backtest.protocol import FittedRecall, RecallBacktest, RecallPredictor, run
-from seqsci.domains.memory.backtest.srs_benchmark import write_results
-from seqsci.errors import ArtefactError, DataError
-from seqsci.evaluate.binary_scores import log_loss
-from tests.memory_laws import DAY, derived, simulated, time_contract_faults
-
-
-@dataclass(frozen=True)
-class FittedShare(FittedRecall):
-    share: float
-
-    def predict(self, rows: pd.DataFrame) -> np.ndarray:
-        return np.where(rows["review"] == 0, np.nan, self.share)
-
-    def values(self) -> dict[str, float]:
-        return {"share": self.share}
-
-
-@dataclass(frozen=True)
-class Share(RecallPredictor):
-    """The share recalled among the scored training rows, or a stated one."""
-
-    name: str = "share"
-    parameters: int = 1
-    stated: float | None = None
-
-    def fit(self, train: pd.DataFrame) -> FittedRecall:
-        return FittedShare(float(train.loc[train["scored"] == 1, "recalled"].mean()) if self.stated is None else self.stated)
-
-
-@dataclass(frozen=True)
-class ByDays(RecallPredictor):
-    """Recall that falls with the elapsed days handed in."""
-
-    name: str = "by days"
-    parameters: int = 0
-    half_life: float = 30.0
-
-    def fit(self, train: pd.DataFrame) -> FittedRecall:
-        half_life = self.half_life
-
-        class Fitted(FittedRecall):
-            def predict(self, rows: pd.DataFrame) -> np.ndarray:
-                return np.where(rows["review"] == 0, np.nan, 2.0 ** (-rows["elapsed_days"] / half_life))
-
-        return Fitted()
-
-
-@dataclass(frozen=True)
-class Leaky(RecallPredictor):
-    """Reads something that it must not."""
-
-    what: str
-    name: str = "leaky"
-    parameters: int = 0
-
-    def fit(self, train: pd.DataFrame) -> FittedRecall:
-        what = self.what
-
-        class Fitted(FittedRecall):
-            def predict(self, rows: pd.DataFrame) -> np.ndarray:
-                y = rows["recalled"].astype(float)
-                if what == "own outcome":
-                    p = 0.4 + 0.2 * y
-                elif what == "mean of all":
-                    p = pd.Series(y.mean(), index=rows.index)
-                elif what == "next of card":
-                    p = 0.4 + 0.2 * y.groupby(rows["card_id"]).shift(-1).fillna(0.0)
-                elif what == "other cards":
-                    order = np.argsort(rows["review_time"].to_numpy(), kind="stable")
-                    p = pd.Series(0.5, index=rows.index)
-                    p.iloc[order] = 0.4 + 0.2 * y.iloc[order].shift(1).fillna(0.0).to_numpy()
-                elif what == "first review":
-                    return np.full(len(rows), 0.5)
-                else:
-                    rows["recalled"] = 1
-                    p = pd.Series(0.5, index=rows.index)
-                return np.where(rows["review"] == 0, np.nan, p)
-
-        return Fitted()
-
-
-@dataclass(frozen=True)
-class Online(RecallPredictor):
-    """The outcome of the user's row before."""
-
-    name: str = "row before"
-    parameters: int = 0
-
-    @property
-    def online(self) -> bool:
-        return True
-
-    def fit(self, train: pd.DataFrame) -> FittedRecall:
-        return Leaky("other cards").fit(train)
-
-
-@dataclass(frozen=True)
-class Refuses(RecallPredictor):
-    name: str = "refuses"
-    parameters: int = 0
-    result: float | None = None
-
-    def fit(self, train: pd.DataFrame) -> FittedRecall:
-        if self.result is None:
-            raise DataError("there is no winter in these data\n  got: summer")
-        return FittedShare(self.result)
+from seqsci.domains.memory.backtest.outliers import KeepAll
+from seqsci.domains.memory.backtest.protocol import FittedRecall, RecallPredictor, run
+from seqsci.errors import DataError
+from tests.memory_laws import time_contract_faults
+from tests.memory_predictors import FRAME, ByDays, Leaky, Online, Refuses, Share, backtest
 
 
 @pytest.mark.parametrize("name", ["bins", "outliers", "protocol", "evaluation", "srs_benchmark"])
 def test_examples_hold(name: str) -> None:
     assert doctest.testmod(importlib.import_module(f"seqsci.domains.memory.backtest.{name}")).failed == 0
-
-
-FRAME = simulated(users=3, cards=25, reviews=10)
-
-
-def backtest(*predictors: RecallPredictor, frame: pd.DataFrame = FRAME, **options: object) -> RecallBacktest:
-    return run(predictors, frame, outliers=options.pop("outliers", KeepAll()), **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("rows", [6, 7, 23, 60, 61, 65])
@@ -195,7 +82,7 @@ def test_fractional_days_change_forecasts_but_neither_rows_nor_bins() -> None:
     days = FRAME.loc[exact.predictions.index, "elapsed_days_exact"]
     np.testing.assert_allclose(exact.predictions["by days"], 2.0 ** (-days / 30.0))
     pd.testing.assert_frame_equal(whole.context, exact.context)
-    assert exact.exact and not whole.exact
+    assert exact.rules.exact and not whole.rules.exact
 
 
 def test_a_predictor_that_refuses_is_left_out_with_its_reason_unless_it_is_the_first() -> None:
@@ -268,143 +155,3 @@ def test_the_time_contract_holds(predictor: RecallPredictor) -> None:
 )
 def test_a_broken_time_contract_is_found(what: str, fault: str) -> None:
     assert any(fault in f for f in time_contract_faults(Leaky(what), FRAME[FRAME["user"] == 0]))
-
-
-def test_same_day_reviews_count_neither_as_reviews_nor_as_lapses() -> None:
-    times = [0, 0.001, 1, 1.001, 4, 9]
-    rows = [(1, 1, int(1.6e12 + t * DAY), g, 1, 0) for t, g in zip(times, [1, 1, 1, 1, 3, 3], strict=True)]
-    frame = derived(pd.DataFrame(rows, columns=["user", "card_id", "review_time", "grade", "state", "duration_ms"]))
-    shown = exposure(frame)
-    assert shown["number"].tolist() == [1, 1, 2, 2, 3, 4]
-    assert shown["lapses"].tolist() == [0, 0, 0, 1, 1, 1]
-    assert frame["lapses"].tolist() == [0, 1, 2, 3, 4, 4]
-
-
-def test_rmse_bins_is_zero_for_the_share_of_each_bin_and_the_bias_for_a_constant() -> None:
-    rows = exposure(FRAME)[FRAME["scored"] == 1]
-    y = FRAME.loc[rows.index, "recalled"].to_numpy(float)
-    codes = bin_codes(rows)
-    share = pd.Series(y).groupby(codes).transform("mean")
-    assert len(set(codes)) > 10
-    assert rmse_bins(y, share, codes) == pytest.approx(0.0, abs=1e-12)
-    assert rmse_bins(y, np.full(y.size, 0.8), np.zeros(y.size, int)) == pytest.approx(abs(y.mean() - 0.8))
-
-
-def second_reviews(days: list[int], grade: int = 3) -> pd.DataFrame:
-    rows = []
-    for card, wait in enumerate(days):
-        for k, moment in enumerate((0, wait, wait + 5)):
-            rows.append((1, card, int(1.6e12) + moment * DAY + card * 1000, grade if k == 0 else 3, 1, 0))
-    return derived(pd.DataFrame(rows, columns=["user", "card_id", "review_time", "grade", "state", "duration_ms"]))
-
-
-def dropped_days(frame: pd.DataFrame) -> set[int]:
-    gone = outlying_cards(frame)
-    return set(frame[gone & (frame["review"] == 1).to_numpy()]["elapsed_days"].astype(int))
-
-
-def test_rare_first_intervals_and_very_long_ones_are_outliers() -> None:
-    days = [1] * 300 + [2] * 60 + [3] * 5 + [7] * 5 + [150] * 30 + [40] * 11
-    assert dropped_days(second_reviews(days)) == {3, 7, 150}  # 10 rare rows; 40 would make 21 of 411, 150 is too long
-    assert dropped_days(second_reviews(days, grade=4)) == {3, 7}
-    assert dropped_days(second_reviews([1] * 10)) == {1}  # below 20 rows all of them go
-
-
-def test_all_that_follows_an_outlier_on_its_card_goes_too_and_the_first_review_stays() -> None:
-    frame = second_reviews([1] * 300 + [90] * 3)
-    gone = outlying_cards(frame)
-    cards = set(frame[frame["elapsed_days"] == 90]["card_id"])
-    assert (gone == (frame["card_id"].isin(cards) & (frame["review"] > 0))).all()
-
-
-def test_training_outliers_never_drop_a_test_row_and_know_nothing_of_later_rows() -> None:
-    trained: list[pd.DataFrame] = []
-
-    @dataclass(frozen=True)
-    class Watching(RecallPredictor):
-        name: str = "watching"
-        parameters: int = 0
-
-        def fit(self, train: pd.DataFrame) -> FittedRecall:
-            trained.append(train)
-            return FittedShare(0.5)
-
-    frame = simulated(users=1, cards=200, reviews=5)
-    every = run([Watching()], frame, outliers=TrainingOutliers()).predictions
-    assert set(every.index) == set(run([Share()], frame, outliers=KeepAll()).predictions.index)
-    assert 0 < len(run([Share()], frame, outliers=OptimizerOutliers()).predictions) < len(every)
-    for train in trained:
-        gone = outlying_cards(frame.loc[train.index])
-        assert ((train["scored"] == 1) == ((frame.loc[train.index, "scored"] == 1) & ~gone)).all()
-        assert (train["scored"] == 1).any() and (train["scored"] != frame.loc[train.index, "scored"]).any()
-
-
-def test_weighted_scores_are_those_of_all_rows_and_means_those_of_users() -> None:
-    test = backtest(Share(), ByDays())
-    rows = log_loss(test.predictions["y"].to_numpy(), test.predictions["by days"].to_numpy())
-    row = compare(test, "share", tried=2).score("by days")
-    assert row.weighted["log_loss"] == pytest.approx(rows.mean())
-    assert row.mean["log_loss"] == pytest.approx(pd.Series(rows).groupby(test.predictions["user"].to_numpy()).mean().mean())
-    assert user_scores(test, "by days")["rows"].sum() == len(rows)
-    assert sum(r.rows for r in calibration(test, "by days")) == len(rows)
-
-
-def test_a_predictor_against_itself_is_equivalent_and_a_bad_one_worse() -> None:
-    test = backtest(Share(), Share("again"), Share("off", 0, 0.3), frame=simulated(users=4, cards=30, reviews=12, seed=1))
-    found = compare(test, "share", tried=3)
-    assert found.verdict("again") == "equivalent within 0.003"
-    assert found.verdict("off") == "worse" and found.difference("off").won == 0
-    summary = str(found).split("against share, by log loss:")[1].splitlines()
-    assert [line.split(":")[1].strip() for line in summary if "worse:" in line] == ["off"] * 3
-    assert [line.split(":")[1].strip() for line in summary if "equivalent" in line] == ["again"] * 3
-    assert difference(test, "share", "off").widest.verdict(MARGIN) == "better"
-
-
-def test_one_user_says_nothing_about_others() -> None:
-    test = backtest(Share(), Share("off", 0, 0.6), frame=FRAME[FRAME["user"] == 0])
-    found = compare(test, "share", tried=2).difference("off")
-    assert found.beyond is None and found.per_user is None and found.widest is found.here
-    assert str(compare(test, "share", tried=2))
-
-
-def test_online_predictors_are_marked_and_never_ranked_with_schedulers() -> None:
-    test = backtest(Share(), Online(), Share("off", 0, 0.3))
-    found = compare(test, "share", tried=40)
-    assert [d.model for d in found.online] == ["row before"] and [d.model for d in found.differences] == ["off"]
-    assert found.verdict("row before") == ONLINE and bool(found.to_frame().loc["row before", "online"])
-    ranked = str(found).split("Online predictors minus share")[0].split("Paired differences")[1]
-    assert "row before" not in ranked
-    with pytest.raises(DataError, match="not a reference"):
-        compare(test, "row before", tried=1)
-
-
-def test_a_comparison_prints_what_was_tried_and_what_the_rows_are_and_travels_as_json() -> None:
-    test = backtest(Share(), Share("off", 0, 0.3), Online(), Refuses(), label="confirmation")
-    found = compare(test, "share", tried=41, note="the default of something was chosen on these rows")
-    page = str(found)
-    for text in ("41 models were tried", "confirmation data", "not compared: refuses", "KeepAll", "whole days", "chosen on these rows"):
-        assert text in page
-    table = json.loads(found.to_json())
-    assert table["tried"] == 41 and table["label"] == "confirmation" and [d["model"] for d in table["differences"]] == ["off", "row before"]
-    assert table["scores"][1]["line"] is None or isinstance(table["scores"][1]["line"]["slope"]["value"], float)
-    assert list(found.to_frame().index) == ["share", "off", "row before"]
-
-
-def test_result_files_have_the_benchmarks_layout(tmp_path: Path) -> None:
-    test = backtest(Share(), ByDays())
-    lines = [json.loads(line) for line in write_results(test, "share", tmp_path / "result").read_text().splitlines()]
-    assert [line["user"] for line in lines] == [0, 1, 2]
-    for line in lines:
-        rows = test.predictions[test.predictions["user"] == line["user"]]
-        assert line["size"] == len(rows) and set(line["metrics"]) == {"RMSE", "LogLoss", "RMSE(bins)", "AUC"}
-        assert line["metrics"]["LogLoss"] == pytest.approx(log_loss(rows["y"], rows["share"]).mean(), abs=1e-6)
-        assert line["metrics"]["RMSE"] == pytest.approx(np.sqrt(np.square(rows["y"] - rows["share"]).mean()), abs=1e-6)
-        last = rows[rows["fold"] == 4]["share"].iloc[0]
-        assert line["parameters"] == {"0": [pytest.approx(last, abs=1e-6)]}
-    assert "parameters" not in json.loads(write_results(test, "by days", tmp_path).read_text().splitlines()[0])
-    assert not list(tmp_path.rglob("*.tmp"))
-    with pytest.raises(DataError, match="no such predictor"):
-        write_results(test, "shre", tmp_path)
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ArtefactError):
-        write_results(test, "share", tmp_path / "file" / "sub")

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from seqsci.domains.memory.sequences import to_panel, to_sequences
-from seqsci.errors import DataError, explain
+from seqsci.errors import ConvergenceError, DataError, explain
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
+from seqsci.estimation.prior_rule import at_prior
 from seqsci.estimation.result import Fit
+from seqsci.estimation.search import Search
 from seqsci.inference import EmpiricalBayes, Shared
 from seqsci.model import Model
 from seqsci.panel.fitting import fit_panel
@@ -24,6 +26,8 @@ WIDE = 1.5
 """Standard deviation, on the raw scale, of the prior under which the other users are fitted: it holds what their rows do not."""
 EDGE, ON_EDGE = 4.0, 14.0
 """Raw value at which a centre is put where it sits on a bound (a published default may), and that from which it counts as sitting there."""
+LEAST_ROWS = 50
+"""Scored reviews from which a user has a say in a prior, as many as a fit without a prior asks for."""
 NARROWEST = 0.2
 """Least standard deviation of a prior on the raw scale: few users may agree by chance."""
 
@@ -31,6 +35,28 @@ NARROWEST = 0.2
 def fit_user(model: Model, frame: pd.DataFrame, exact: bool = False, estimator: MaximumLikelihood = QUICK) -> Fit:
     """Fit a cell to the reviews of a frame, one user's as a rule; under a prior, the prior is kept where the fit is worse (prior_rule)."""
     return estimator.fit(model, to_sequences(frame, exact))
+
+
+def posterior_mode(model: Model, frame: pd.DataFrame) -> Model:
+    """The model at the mode of its posterior given a frame's rows; no rule chooses between it and the prior. Raises `ConvergenceError`."""
+    search = Search(model, to_sequences(frame), QUICK.evaluations)
+    found = search.solve(QUICK.starts, True, QUICK.far)
+    if not found.converged or found.collapsed:
+        fix = "keep the prior, or pass more reviews"
+        raise ConvergenceError(
+            explain(f"{model.name} did not converge under its prior", f"{search.evaluations} evaluations", "a mode", fix)
+        )
+    return _at(model, search, found.raw)
+
+
+def prior_centre(model: Model, frame: pd.DataFrame) -> Model:
+    """The model at the centre of its prior; what the prior does not name is fitted to the frame's rows."""
+    search = Search(model, to_sequences(frame), QUICK.evaluations)
+    return _at(model, search, at_prior(search, search.start)[0])
+
+
+def _at(model: Model, search: Search, raw: np.ndarray) -> Model:
+    return model.start_at(**{n: v for n, v in search.natural(raw).items() if n not in model.fixed})
 
 
 def fit_users(model: Model, frame: pd.DataFrame, exact: bool = False, threads: int | None = None) -> Panel:
@@ -66,13 +92,14 @@ def prior_of_others(model: Model, others: pd.DataFrame, exact: bool = False) -> 
     none runs off to a bound. Each user counts once, however many reviews they have. Few users (five, say) carry no covariance and no
     Laplace population of 7 to 35 parameters (`Partial` needs more of them), hence independent normals; 1/U: the centre is uncertain.
     The same rule serves every model; the published values of FSRS enter as the centre of its wide prior.
-    Raises `DataError` where fewer than two users can be fitted.
+    A user of fewer than `LEAST_ROWS` scored reviews does not count: such modes all lie at the wide prior's centre, and look alike.
+    Raises `DataError` where fewer than two users are left.
     """
     wide = model.with_prior(wide_prior(model))
     job = fit_panel(wide, to_panel(others, exact), by="user", within="card_id", estimator=replace(QUICK, min_rows=1))
-    good = job.table[job.table["status"] == "ok"]
+    good = job.table[(job.table["status"] == "ok") & (job.table["rows"] >= LEAST_ROWS)]
     if len(good) < 2:
-        got = f"{len(good)} user(s) that can be fitted"
+        got = f"{len(good)} user(s) with {LEAST_ROWS} scored reviews or more that can be fitted"
         raise DataError(explain("a prior from other users needs some", got, "at least two", "fit without: model.with_prior()"))
     parameters = [p for p in model.parameters if p.name in model.free_names]
     raw = np.array([[_inside(p.constraint.inverse(float(v))) for v in good[p.name]] for p in parameters])

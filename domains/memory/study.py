@@ -8,17 +8,18 @@ from typing import Any
 import pandas as pd
 
 from seqsci.domains.memory.backtest.held_out import HeldOutRecall, held_out
+from seqsci.domains.memory.backtest.outliers import KeepAll, OptimizerOutliers
 from seqsci.domains.memory.baselines.catalogue import BASELINES
 from seqsci.domains.memory.cell_predictor import CellRecall, OwnReviews
 from seqsci.domains.memory.fits import prior_of_others
 from seqsci.domains.memory.models import MODELS, sbd
-from seqsci.domains.memory.population import PRIORS
+from seqsci.domains.memory.population import PRIORS, SOURCE
 from seqsci.domains.memory.reading.files import read_reviews
 from seqsci.domains.memory.reading.grades import AsPressed, Grades, OldSchedulerGrades, TwoButtons
 from seqsci.domains.memory.reading.table import ReviewColumns
 from seqsci.domains.memory.sequences import to_panel, to_sequences
 from seqsci.domains.memory.simulator import simulate_log
-from seqsci.errors import ConfigError, DataError, did_you_mean, explain
+from seqsci.errors import ConfigError, DataError, SeqsciError, did_you_mean, explain
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.model import Model
 from seqsci.registry import PanelTask, Section, check_keys, refuse
@@ -34,12 +35,19 @@ DEFAULT = (
     "one half-life",
     "HLR",
     "SM-2",
-    "SM-2, calibrated",
+    "SM-2, calibrated, or default",
     "FSRS-6, default",
     "FSRS-6, fsrs-optimizer, or default",
     "moving average",
 )
-"""What is compared where the configuration does not say; one that is not installed is left out with the reason."""
+"""What is compared where the configuration does not say; one that is not installed is left out with the reason. Each that is fitted is
+taken under the rule that it keeps its default where that forecasts better, where there is a default."""
+WITH_OTHERS = {"HLR": "HLR, prior from others"}
+"""What stands in for a default of `DEFAULT` that can take a prior from the file's other users, where there are any."""
+SHIPPED_NOTE = (
+    f"the prior is the shipped one, estimated from {SOURCE}: a comparison on reviews of one of these six has seen them and is of no use in "
+    "judging a model; --prior none (`prior: none` in a configuration) fits without it"
+)
 LEAST_OTHERS = 2
 """So many other users of a file make a prior; with fewer, the shipped one is taken."""
 
@@ -52,8 +60,7 @@ def build(config: Mapping[str, Any]) -> Study:
     label = comparison.choice("label", "development", ("development", "confirmation"))
     tried_before = comparison.integer("tried_before", 0, least=0)
     known = {b.name: b for b in BASELINES}
-    names = comparison.names("baselines", list(DEFAULT))
-    baselines = [_choose(n, known, f"{place}: comparison.baselines") for n in names]
+    baselines = [_choose(n, known, f"{place}: comparison.baselines") for n in comparison.names("baselines", DEFAULT)]
     exact = data.choice("days", "whole", ("whole", "fractional")) == "fractional"
     reviews = _reviews(data, place)
     refuse(faults)
@@ -61,10 +68,13 @@ def build(config: Mapping[str, Any]) -> Study:
         raise ConfigError(explain(f"{place}: estimator", type(estimator).__name__, "MaximumLikelihood", "remove estimator.class_path"))
     frame, others = _one_user(reviews, data.text("user"), place)
     own = _with_prior(model, prior, others, exact)
+    if comparison.values.get("baselines") is None and len(others):
+        baselines = [known[WITH_OTHERS.get(n, n)] for n in DEFAULT]
+    outliers = OptimizerOutliers() if data.text("path") else KeepAll()  # every simulated interval was drawn by the same rule
 
     def test(_: Any, progress: Callable[[str], None] | None) -> HeldOutRecall:
         predictors = [CellRecall(own, OwnReviews()), *baselines]
-        return held_out(predictors, frame, others, exact, label, tried_before, progress)
+        return held_out(predictors, frame, others, exact, label, tried_before, progress, outliers)
 
     return Study(
         name=place,
@@ -147,10 +157,17 @@ def _one_user(reviews: pd.DataFrame, user: str | None, place: str) -> tuple[pd.D
 
 
 def _with_prior(model: Model, prior: str, others: pd.DataFrame, exact: bool) -> Model:
-    """The model under a prior: that of the file's other users, else the shipped one of its mechanism, where there is one."""
+    """The model under a prior: that of the file's other users, else the shipped one of its mechanism, where there is one, with a note."""
     if prior == "none":
         return model
     if others["user"].nunique() >= LEAST_OTHERS:
-        return model.with_prior(prior_of_others(model, others, exact))
+        try:
+            return model.with_prior(prior_of_others(model, others, exact))
+        except SeqsciError as error:
+            print(f"note: the file's other users make no prior: {str(error).splitlines()[0]}", flush=True)
     shipped = PRIORS.get(type(model.mechanism).__name__)
-    return model if shipped is None else model.with_prior(shipped)
+    if shipped is None:
+        print(f"note: no prior is shipped for {model.name}; it is fitted to these reviews alone", flush=True)
+        return model
+    print(f"note: {SHIPPED_NOTE}", flush=True)
+    return model.with_prior(shipped)

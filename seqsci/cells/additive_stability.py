@@ -15,7 +15,7 @@ from seqsci.parameter import Derived, Known, Outcome, Parameter, State
 SHORTEST, LONGEST = 0.001, 36500.0
 """Bounds of the stability, days."""
 INSTANT = 1e-9
-"""Days that count as no gap: its logarithm is finite."""
+"""Shortest gap that is told from none, in days: logarithms stay finite."""
 MOST_FAILURES = 50.0
 
 
@@ -74,7 +74,7 @@ class AdditiveStability(Mechanism):
                 "days",
                 "t_{.9}",
                 "days until recall after a good first review is 90 %, 36,500 at most",
-                Positive(),
+                Interval(0.0, LONGEST),
             ),
         )
 
@@ -113,7 +113,7 @@ class AdditiveStability(Mechanism):
         own_growth: Expression,
         brittleness: Expression,
     ) -> dict[str, Expression]:
-        gap = exp(log(maximum(elapsed_days, INSTANT)) / gap_root)
+        gap = where(elapsed_days > 0, exp(log(maximum(elapsed_days, INSTANT)) / gap_root), 0.0)
         gained = gap + exp(log(own_growth) / gap_root - ease / 2 * log(grade_ratio)) * sqrt(stability)
         beta = decay * exp(lapse_power * log(brittleness + failures))
         return {"probability": exp(-beta * log1p(gained / stability)), "gained": gained}

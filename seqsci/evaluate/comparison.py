@@ -14,6 +14,9 @@ SIGNIFICANT = 0.05
 EQUAL = 5e-5
 """Differences whose interval prints as 0.0000 are called equal: two optimisers at one maximum differ by less."""
 
+BETTER, WORSE, UNDECIDED, EQUIVALENT = "ours is better", "OURS IS WORSE", "not decided", "equivalent within "
+"""Verdicts that are decided elsewhere, from our side; the last is followed by its margin."""
+
 
 @dataclass(frozen=True)
 class ScoreRow:
@@ -33,7 +36,11 @@ class ScoreRow:
 
 @dataclass(frozen=True)
 class Difference:
-    """Our score minus a baseline's on the same rows; negative = we are better."""
+    """Our score minus a baseline's on the same rows; negative = we are better.
+
+    ``decided``: a verdict that was reached elsewhere, by a rule of its own: `BETTER`, `WORSE`, or other words for a tie, such as not
+    decided or equivalent within a margin. None: the Diebold-Mariano test decides.
+    """
 
     score: str
     baseline: str
@@ -41,6 +48,7 @@ class Difference:
     low: float
     high: float
     p_value: float
+    decided: str | None = None
 
     @property
     def equal(self) -> bool:
@@ -49,7 +57,9 @@ class Difference:
 
     @property
     def significant(self) -> bool:
-        """Whether the Diebold-Mariano test calls it a difference."""
+        """Whether it is called a difference."""
+        if self.decided is not None:
+            return self.decided in (BETTER, WORSE)
         return self.p_value < SIGNIFICANT and not self.equal
 
     @property
@@ -61,7 +71,9 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """In words, at the 5 % level of the Diebold-Mariano test."""
+        """In words: as decided elsewhere, else at the 5 % level of the Diebold-Mariano test."""
+        if self.decided is not None:
+            return self.decided
         if self.equal:
             return "equal to four decimals"
         if not self.significant:

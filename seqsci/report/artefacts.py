@@ -17,7 +17,7 @@ from seqsci.errors import ArtefactError, MissingExtraError, explain
 from seqsci.estimation.artefact import load_fit
 from seqsci.estimation.result import Fit
 from seqsci.estimation.summary import Estimate
-from seqsci.evaluate.comparison import Difference
+from seqsci.evaluate.comparison import BETTER, EQUIVALENT, UNDECIDED, WORSE, Difference
 
 Row = Mapping[str, str]
 AGAIN = "run `seqsci fit` again, or take a backup"
@@ -63,7 +63,7 @@ def _corrupt(path: Path, got: object, expected: object) -> ArtefactError:
     return ArtefactError(explain(f"{path} is corrupt", got, expected, AGAIN))
 
 
-def _table(path: Path, needed: Sequence[str]) -> list[Row]:
+def _table(path: Path, needed: Sequence[str], least: int = 1) -> list[Row]:
     """The rows of a CSV file that has the needed columns and no ragged row."""
     reader = csv.DictReader(_text(path).splitlines())
     try:
@@ -76,7 +76,7 @@ def _table(path: Path, needed: Sequence[str]) -> list[Row]:
     for line, row in enumerate(rows, 2):
         if None in row or None in row.values():
             raise _corrupt(path, f"line {line} with another number of fields", f"{len(columns)} fields")
-    if not rows:
+    if len(rows) < least:
         raise _corrupt(path, "no rows below the header", "one or more")
     return rows
 
@@ -164,11 +164,11 @@ def _held_out(folder: Path) -> HeldOut | None:
             if column != "model":
                 _number(folder / "scores.csv", row, column)
     differences = []
-    for row in _table(paired, ("score", "baseline", "mean", "low", "high", "p_value", "verdict")):
+    for row in _table(paired, ("score", "baseline", "mean", "low", "high", "p_value", "verdict"), least=0):
         if row["baseline"] not in {r["model"] for r in scores}:
             raise _corrupt(paired, f"baseline {row['baseline']!r}", "a model of scores.csv")
         mean, low, high, p = (_number(paired, row, c) for c in ("mean", "low", "high", "p_value"))
-        found = Difference(row["score"], row["baseline"], mean, low, high, p)
+        found = Difference(row["score"], row["baseline"], mean, low, high, p, _decided(row["verdict"], low, high))
         if row["verdict"] != found.verdict:
             raise _corrupt(paired, f"verdict {row['verdict']!r}", f"{found.verdict!r}, as the row's numbers give")
         differences.append(found)
@@ -177,6 +177,12 @@ def _held_out(folder: Path) -> HeldOut | None:
     if not heading:
         raise _corrupt(folder / "comparison.txt", "an empty heading", "the rows, the window's label and the number of models tried")
     return HeldOut(tuple(heading.splitlines()), tuple(scores[0]), tuple(scores), tuple(differences))
+
+
+def _decided(verdict: str, low: float, high: float) -> str | None:
+    """A verdict that another rule than the test reached, where the interval does not gainsay it; else None."""
+    there = (verdict == UNDECIDED and low <= 0 <= high) or (verdict == BETTER and high < 0) or (verdict == WORSE and low > 0)
+    return verdict if there or verdict.startswith(EQUIVALENT) else None
 
 
 def _training(path: Path) -> np.ndarray | None:

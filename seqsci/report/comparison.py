@@ -71,7 +71,7 @@ def held_out_section(held_out: HeldOut, label: str) -> dict[str, Any]:
                 "interval": f"{d.low:+.4f} to {d.high:+.4f}".replace("-", "−"),
                 "p": p_value(d.p_value),
                 "outcome": d.outcome,
-                "verdict": dict(zip(("win", "tie", "loss"), NAMES, strict=True))[d.outcome],
+                "verdict": d.decided or dict(zip(("win", "tie", "loss"), NAMES, strict=True))[d.outcome],
             }
             for d in held_out.differences
         ],

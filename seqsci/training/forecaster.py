@@ -50,7 +50,8 @@ class Forecaster(pl.LightningModule):
     def loss(self, batch: SequenceBatch) -> Tensor:
         """Mean negative log density of the scored rows; raises `ConvergenceError` where it is not finite."""
         weight = batch.weight * batch.observed
-        value: Tensor = -(self(batch).log_density * weight).sum() / weight.sum()
+        density = torch.where(weight != 0, self(batch).log_density, 0.0)  # without weight it may be -inf, and -inf * 0 is no number
+        value: Tensor = -(density * weight).sum() / weight.sum()
         if not bool(torch.isfinite(value)):
             raise ConvergenceError(
                 explain("the training diverged", f"loss {float(value)}", "a finite loss", "lower learning_rate or drive_learning_rate")

@@ -6,11 +6,13 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from seqsci.estimation.prior_rule import HELD_OUT
 from seqsci.evaluate.comparison import _table
 from seqsci.evaluate.joint_bootstrap import Estimate
 
 if TYPE_CHECKING:
     from seqsci.domains.memory.backtest.evaluation import Claim, RecallComparison, RecallDifference
+    from seqsci.domains.memory.backtest.protocol import RecallBacktest
 
 
 def heading(comparison: RecallComparison) -> list[str]:
@@ -19,15 +21,36 @@ def heading(comparison: RecallComparison) -> list[str]:
     users = test.predictions.groupby("user", sort=False).size()
     largest = users.max() / users.sum()
     whose = "one user" if len(users) == 1 else f"{len(users)} users (the largest has {largest:.0%} of the rows)"
-    days = "fractional days" if test.exact else "whole days"
+    rules, days = test.rules, "fractional days" if test.rules.exact else "whole days"
     return [
-        f"Held-out comparison of recall ({test.label} data): {len(test.predictions):,} reviews of {whose}, {days}",
-        f"{test.split.folds} folds in order of time, expanding training window, refitted per fold, the same rows for all; "
-        f"rows chosen by {type(test.outliers).__name__}; {comparison.tried} models were tried on these rows",
+        f"Held-out comparison of recall ({rules.label} data): {len(test.predictions):,} reviews of {whose}, {days}",
+        f"{rules.split.folds} folds in order of time, expanding training window, refitted per fold, the same rows for all; "
+        f"{comparison.tried} models were tried on these rows",
+        f"rows chosen by {type(rules.outliers).__name__}, which dropped {test.dropped:,} of the scored reviews",
+        *_rules(test),
         *([comparison.note] if comparison.note else []),
         *([f"left out, too few reviews: {', '.join(str(u) for u in test.too_short)}"] if test.too_short else []),
         *(f"not compared: {name}: {reason}" for name, reason in test.skipped.items()),
     ]
+
+
+def _rules(test: RecallBacktest) -> list[str]:
+    """Which rule chose between fits and their defaults, how often it kept these, and who read whole days in a table of fractional ones."""
+    lines, counts = [], []
+    for name, ran in test.ran.items():
+        chosen = [kept for folds in ran.default_kept.values() for kept in folds if kept is not None]
+        if chosen:
+            counts.append(f"{name}: {sum(1 for kept in chosen if kept)} of {len(chosen)}")
+    if counts:
+        lines += [
+            f"one rule for every fit that has a prior or a default: it is kept where the fit to the training reviews before the last "
+            f"{HELD_OUT:.0%} in time forecasts these worse",
+            f"prior or default kept, of all folds: {'; '.join(counts)}",
+        ]
+    whole = [name for name, ran in test.ran.items() if ran.whole_days]
+    if test.rules.exact and whole:
+        lines.append(f"fitted and forecast on whole days all the same: {'; '.join(whole)}")
+    return lines
 
 
 def _number(value: float | None) -> str:

@@ -65,6 +65,11 @@ class Claim:
     estimate: Estimate
     sides: Estimate
 
+    def reversed(self) -> Claim:
+        """The same difference from the other side."""
+        estimate, sides = (Estimate(-e.value, -e.high, -e.low) for e in (self.estimate, self.sides))
+        return Claim(estimate, sides)
+
     def verdict(self, margin: float) -> str:
         """Equivalent, better, worse or not decided; a difference that is there but within the margin is equivalent."""
         if equivalent(self.sides, margin):
@@ -150,9 +155,10 @@ class RecallComparison:
             "reference": self.reference,
             "tried": self.tried,
             "margin": self.margin,
-            "label": test.label,
-            "exact": test.exact,
-            "outliers": type(test.outliers).__name__,
+            "label": test.rules.label,
+            "exact": test.rules.exact,
+            "outliers": type(test.rules.outliers).__name__,
+            "dropped": test.dropped,
             "rows": len(test.predictions),
             "users": len(test.users),
             "too_short": list(test.too_short),

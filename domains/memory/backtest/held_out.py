@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from seqsci.domains.memory.backtest.evaluation import RecallComparison, RecallDifference, compare
+from seqsci.domains.memory.backtest.outliers import OutlierRule
 from seqsci.domains.memory.backtest.protocol import FittedRecall, RecallPredictor, run
-from seqsci.evaluate.comparison import Difference
+from seqsci.errors import SeqsciError
+from seqsci.evaluate.comparison import BETTER, WORSE, Difference
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,19 @@ class Prepared(RecallPredictor):
     """A predictor that has seen the other users already."""
 
     inner: RecallPredictor
+    stated: str
 
     @property
     def name(self) -> str:
-        return self.inner.name
+        return self.stated
 
     @property
     def online(self) -> bool:
         return self.inner.online
+
+    @property
+    def whole_days(self) -> bool:
+        return self.inner.whole_days
 
     @property
     def parameters(self) -> int:
@@ -69,8 +76,12 @@ def held_out(
     label: str,
     tried_before: int,
     progress: Callable[[str], None] | None,
+    outliers: OutlierRule | None = None,
 ) -> HeldOutRecall:
     """Run all predictors on one user's reviews and compare the first with each of the others.
+
+    One that refuses the other users, or the user, is left out with its reason (not the first, whose errors are raised). Online predictors
+    have scores and no difference: they are not ranked. What a difference says is what the claim of the comparison's text says.
 
     Args:
         predictors: ours first; where there are other users, those that learn from them do so before.
@@ -79,10 +90,20 @@ def held_out(
         exact: fractional days.
         label: "development" or "confirmation".
         tried_before: models that were looked at on these rows earlier.
+        progress: told each predictor.
+        outliers: by default the published benchmark's rule.
     """
     seen = others.assign(elapsed_days=others["elapsed_days_exact"]) if exact else others
-    ready = [Prepared(p.given_others(seen)) if len(others) else p for p in predictors]
-    test = run(ready, reviews, exact=exact, label=label, progress=progress)
+    ready, refused = list[RecallPredictor](), dict[str, str]()
+    for p in predictors:
+        try:
+            ready.append(Prepared(p.given_others(seen), p.name) if len(others) else p)
+        except SeqsciError as error:
+            if p is predictors[0]:
+                raise
+            refused[p.name] = f"the other users: {str(error).splitlines()[0]}"
+    test = run(ready, reviews, outliers=outliers, exact=exact, label=label, progress=progress)
+    test = replace(test, skipped={**refused, **test.skipped})
     found = compare(test, ready[0].name, len(test.ran) + tried_before)
     rows = tuple(
         RecallScoreRow(
@@ -97,12 +118,13 @@ def held_out(
         )
         for s in found.scores
     )
-    return HeldOutRecall(rows, tuple(_ours_minus(d) for d in (*found.differences, *found.online)), found)
+    return HeldOutRecall(rows, tuple(_ours_minus(d, found.margin) for d in found.differences), found)
 
 
-def _ours_minus(d: RecallDifference) -> Difference:
-    """The difference from our side, with the p-value that belongs to its interval."""
-    e = d.here.estimate
+def _ours_minus(d: RecallDifference, margin: float) -> Difference:
+    """The difference from our side, with the p-value that belongs to its interval and the verdict of the claim."""
+    ours = d.here.reversed()
+    verdict, e = ours.verdict(margin), ours.estimate
     error = (e.high - e.low) / (2 * 1.959964)
     p = math.erfc(abs(e.value) / error / math.sqrt(2)) if error > 0 else float(e.value == 0)
-    return Difference("log loss", d.model, -e.value, -e.high, -e.low, p)
+    return Difference("log loss", d.model, e.value, e.low, e.high, p, {"better": BETTER, "worse": WORSE}.get(verdict, verdict))

@@ -48,6 +48,10 @@ class FittedRecall(ABC):
         """Fitted numbers by name, for the benchmark's result files; empty where there are none."""
         return {}
 
+    def default_kept(self) -> str | None:
+        """Why a default or a prior was kept instead of the fit; empty where the fit was taken, None where no such rule chose."""
+        return None
+
 
 class RecallPredictor(ABC):
     """A model of recall, of ours or a baseline."""
@@ -60,6 +64,11 @@ class RecallPredictor(ABC):
     @property
     def online(self) -> bool:
         """Whether a forecast reads outcomes of other cards up to the row before: of no use for planning weeks ahead."""
+        return False
+
+    @property
+    def whole_days(self) -> bool:
+        """Whether it reads whole study days even where fractional ones are handed to it."""
         return False
 
     @property
@@ -91,12 +100,32 @@ class Ran:
     Attributes:
         seconds: wall time of its fits and forecasts, priors included.
         values: by user, the numbers fitted for the last fold.
+        default_kept: by user, of each fold, what `FittedRecall.default_kept` says.
     """
 
     online: bool
+    whole_days: bool
     parameters: int
     seconds: float
     values: Mapping[object, Mapping[str, float]]
+    default_kept: Mapping[object, tuple[str | None, ...]]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How rows were chosen and shown.
+
+    Attributes:
+        split: the folds of each user.
+        outliers: which rows lose their score.
+        exact: whether predictors saw fractional days.
+        label: "development" (looked at while the models were made) or "confirmation" (not looked at before).
+    """
+
+    split: Split = Split()
+    outliers: OutlierRule = OptimizerOutliers()
+    exact: bool = False
+    label: str = "development"
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,21 +136,19 @@ class RecallBacktest:
         predictions: user, card_id, review_time, fold, y (1 = recalled) and one column a predictor; labels are those of the review frame.
         context: on the same rows, the study ``day`` and what the bins are made of (`seqsci.domains.memory.backtest.bins.exposure`).
         ran: by predictor; skipped: predictors that refused the data (not the first one, whose errors are raised), with the reason.
-        split, outliers: how rows were chosen; exact: whether predictors saw fractional days.
-        label: "development" (looked at while the models were made) or "confirmation" (not looked at before).
+        rules: how rows were chosen and shown.
         users: who was tested; too_short: users with too few scored rows for the folds.
+        dropped: scored rows of the users tested that the rule for outliers left out, in training and test together.
     """
 
     predictions: pd.DataFrame
     context: pd.DataFrame
     ran: Mapping[str, Ran]
     skipped: Mapping[str, str]
-    split: Split
-    outliers: OutlierRule
-    exact: bool
-    label: str = "development"
+    rules: Rules
     users: tuple[object, ...] = ()
     too_short: tuple[object, ...] = ()
+    dropped: int = 0
 
 
 def run(
@@ -149,12 +176,14 @@ def run(
         n_jobs: processes; the result does not depend on it.
         progress: told each predictor and user.
     """
-    split, outliers = split or Split(), outliers or OptimizerOutliers()
+    rules = Rules(split or Split(), outliers or OptimizerOutliers(), exact, label)
+    split, outliers = rules.split, rules.outliers
     _check(predictors, reviews, label)
     shown = exposure(reviews)
     scored = reviews["scored"].to_numpy() == 1
     for places in reviews.groupby("user", sort=False).indices.values():
         scored[places] &= ~outliers.anywhere(reviews.iloc[places])
+    gone = (reviews["scored"] == 1) & ~scored
     reviews = reviews.assign(scored=scored.astype(int))
     if exact:
         reviews["elapsed_days"] = reviews["elapsed_days_exact"]
@@ -169,7 +198,7 @@ def run(
     ran, skipped = {}, {}
     for predictor in predictors:
         try:
-            column, ran[predictor.name] = _everyone(predictor, reviews, {u: logs[u] for u in names}, (split, outliers), n_jobs, progress)
+            column, ran[predictor.name] = _everyone(predictor, reviews, {u: logs[u] for u in names}, rules, n_jobs, progress)
         except SeqsciError as error:
             if predictor is predictors[0]:
                 raise
@@ -177,7 +206,8 @@ def run(
             continue
         predictions[predictor.name] = column.loc[predictions.index]
     context = shown.loc[predictions.index].assign(day=reviews.loc[predictions.index, "day"])
-    return RecallBacktest(predictions, context, ran, skipped, split, outliers, exact, label, names, too_short)
+    dropped = int(gone[reviews["user"].isin(names)].sum())
+    return RecallBacktest(predictions, context, ran, skipped, rules, names, too_short, dropped)
 
 
 def _check(predictors: Sequence[RecallPredictor], reviews: pd.DataFrame, label: str) -> None:
@@ -205,7 +235,7 @@ def _everyone(
     predictor: RecallPredictor,
     reviews: pd.DataFrame,
     logs: Mapping[object, pd.DataFrame],
-    rules: tuple[Split, OutlierRule],
+    rules: Rules,
     n_jobs: int,
     progress: Callable[[str], None] | None,
 ) -> tuple[pd.Series, Ran]:
@@ -225,20 +255,21 @@ def _everyone(
 
     done = Parallel(n_jobs=n_jobs)(tasks())
     column = pd.concat([d[0] for d in done])
-    values = {user: d[1] for user, d in zip(users, done, strict=True)}
-    return column, Ran(predictor.online, predictor.parameters, sum(d[2] for d in done), {u: values[u] for u in logs})
+    found = dict(zip(users, done, strict=True))
+    values, kept = {u: found[u][1] for u in logs}, {u: found[u][3] for u in logs}
+    return column, Ran(predictor.online, predictor.whole_days, predictor.parameters, sum(d[2] for d in done), values, kept)
 
 
 def _user(
-    predictor: RecallPredictor, others: pd.DataFrame | None, rows: pd.DataFrame, rules: tuple[Split, OutlierRule]
-) -> tuple[pd.Series, Mapping[str, float], float]:
-    """Forecasts of one predictor for one user, the numbers fitted last, and the seconds it took."""
+    predictor: RecallPredictor, others: pd.DataFrame | None, rows: pd.DataFrame, rules: Rules
+) -> tuple[pd.Series, Mapping[str, float], float, tuple[str | None, ...]]:
+    """Forecasts of one predictor for one user, the numbers fitted last, the seconds it took, and of each fold why a default was kept."""
     clock = time.perf_counter()
     where = f"{predictor.name}: user {rows['user'].iloc[0]}"
-    parts, values = [], dict[str, float]()
+    parts, values, kept = [], dict[str, float](), list[str | None]()
     try:
         ready = predictor if others is None else predictor.given_others(others)
-        for train, history, tested in folds(rows, *rules):
+        for train, history, tested in folds(rows, rules.split, rules.outliers):
             fitted = ready.fit(train)
             p = np.asarray(fitted.predict(history), float)
             if p.shape != (len(history),):
@@ -250,6 +281,7 @@ def _user(
                 raise DataError(explain("not a probability", got, "0 <= p <= 1 for every scored row", "correct the predictor"))
             parts.append(wanted)
             values = dict(fitted.values())
+            kept.append(fitted.default_kept())
     except SeqsciError as error:
         raise DataError(f"{where}: {error}") from error
-    return pd.concat(parts), values, time.perf_counter() - clock
+    return pd.concat(parts), values, time.perf_counter() - clock, tuple(kept)

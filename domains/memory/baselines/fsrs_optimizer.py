@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from seqsci.domains.memory.backtest.protocol import RecallPredictor
-from seqsci.domains.memory.baselines.fsrs_default import DefaultFsrs6, FittedFsrs6
-from seqsci.domains.memory.baselines.histories import training, whole_days
+from seqsci.domains.memory.baselines.fsrs_default import DEFAULTS, DefaultFsrs6, FittedFsrs6
+from seqsci.domains.memory.baselines.histories import check, training, whole_days
 from seqsci.domains.memory.baselines.kept_default import KeepDefault
 from seqsci.errors import ConvergenceError, DataError, MissingExtraError, explain
 
@@ -72,15 +72,38 @@ def training_set(train: pd.DataFrame) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
+class WholeDaysFsrs6(FittedFsrs6):
+    """FSRS-6 with known parameters that forecasts on whole study days, as it was trained, whatever ``elapsed_days`` holds."""
+
+    def predict(self, rows: pd.DataFrame) -> np.ndarray:
+        check(rows, "FSRS-6")
+        return FittedFsrs6(self.parameters).predict(rows.assign(elapsed_days=whole_days(rows)))
+
+
+@dataclass(frozen=True)
+class WholeDaysDefaultFsrs6(DefaultFsrs6):
+    """The shipped parameters on whole days: what `OptimisedFsrs6` is chosen against."""
+
+    @property
+    def whole_days(self) -> bool:
+        return True
+
+    def fit(self, train: pd.DataFrame) -> WholeDaysFsrs6:
+        """Nothing to fit."""
+        return WholeDaysFsrs6(DEFAULTS)
+
+
+@dataclass(frozen=True)
 class OptimisedFsrs6(RecallPredictor):
     """FSRS-6 fitted to the user by the recipe of fsrs-optimizer, as it comes.
 
     First stabilities from the first interval of each first grade; then Adam over all 21 numbers (5 epochs, batches of 512, learning rate
     .04, histories of at most 64 reviews, ridge to the first stabilities found and the defaults).
 
-    ``recency`` weights reviews from .25 (oldest) to 1 (newest), which its command line does and its function leaves out. Whole days only:
-    with fractional days the package switches its same-day equations off. The rows are the scored training reviews handed in, so its own
-    outlier filter is not run; nothing is written to disk. `or_default` adds the rule of `KeepDefault`.
+    ``recency`` weights reviews from .25 (oldest) to 1 (newest), which its command line does and its function leaves out. Whole days only,
+    in the fit and in its forecasts: with fractional days the package switches its same-day equations off. The rows are the scored
+    training reviews handed in, so its own outlier filter is not run; nothing is written to disk. `or_default` adds the rule of
+    `KeepDefault`.
 
     Raises `MissingExtraError` without the package, `DataError` where no training review is scored.
     Source: open-spaced-repetition/fsrs-optimizer 6.5 (no DOI).
@@ -100,10 +123,14 @@ class OptimisedFsrs6(RecallPredictor):
         return False
 
     @property
+    def whole_days(self) -> bool:
+        return True
+
+    @property
     def parameters(self) -> int:
         return 21
 
-    def fit(self, train: pd.DataFrame) -> FittedFsrs6:
+    def fit(self, train: pd.DataFrame) -> WholeDaysFsrs6:
         """The optimiser's parameters, rounded to four places as it does."""
         package = _package()
         data = training_set(train)
@@ -119,8 +146,8 @@ class OptimisedFsrs6(RecallPredictor):
             optimiser.train(verbose=False, recency_weight=self.recency)
         if not np.isfinite(optimiser.w).all():
             raise ConvergenceError(explain("fsrs-optimizer diverged", optimiser.w, "21 finite numbers", "use `or_default`"))
-        return FittedFsrs6(tuple(float(w) for w in optimiser.w))
+        return WholeDaysFsrs6(tuple(float(w) for w in optimiser.w))
 
     def or_default(self) -> KeepDefault:
         """With the default parameters kept where the fit is worse on reviews held out."""
-        return KeepDefault(self, DefaultFsrs6())
+        return KeepDefault(self, WholeDaysDefaultFsrs6())

@@ -32,7 +32,10 @@ class FittedOrDefault(FittedRecall):
         return self.chosen.predict(rows)
 
     def values(self) -> Mapping[str, float]:
-        return {**self.chosen.values(), "default_kept": float(bool(self.kept))}
+        return self.chosen.values()
+
+    def default_kept(self) -> str:
+        return self.kept
 
 
 def held_out(train: pd.DataFrame) -> tuple[Array, Array]:
@@ -56,7 +59,8 @@ class KeepDefault(RecallPredictor):
     3. Where it is not worse by more than 0.001 nats in all, fit all training reviews; else keep the default.
 
     The default is kept too where there is nothing to hold out, or where the early reviews cannot be fitted. It is the rule of
-    `seqsci.estimation.prior_rule`, held out in the user's time rather than at each card's end.
+    `seqsci.estimation.prior_rule`, held out in the user's time rather than by cards; every fit of a comparison of recall that has a prior
+    or a default is under it (`seqsci.domains.memory.cell_predictor.CellRecall` as well).
 
     Attributes:
         fitted: what is fitted to the user.
@@ -73,6 +77,10 @@ class KeepDefault(RecallPredictor):
     @property
     def online(self) -> bool:
         return self.fitted.online or self.default.online
+
+    @property
+    def whole_days(self) -> bool:
+        return self.fitted.whole_days
 
     @property
     def parameters(self) -> int:

@@ -92,6 +92,10 @@ class SM2(RecallPredictor):
         return False
 
     @property
+    def whole_days(self) -> bool:
+        return True
+
+    @property
     def parameters(self) -> int:
         return 0
 
@@ -137,6 +141,10 @@ class CalibratedSM2(RecallPredictor):
     @property
     def online(self) -> bool:
         return False
+
+    @property
+    def whole_days(self) -> bool:
+        return True
 
     @property
     def parameters(self) -> int:
