@@ -28,7 +28,7 @@ OPTIONS = {
 DEFAULT_BASELINES = (
     "constant",
     "one half-life",
-    "HLR, prior from others",
+    "HLR",
     "SM-2",
     "SM-2, calibrated, or default",
     "FSRS-6, default",
