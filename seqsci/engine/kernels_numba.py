@@ -183,7 +183,10 @@ def chains(
             table, blocks = places.ctypes.data, (shortest - 1) // 8
             if advance(kind, table, table + 64, table + 128, blocks, carry.ctypes.data, ft, ut):
                 start = 1 + 8 * blocks
-        if longest - start <= SHORT:
+        rest = 0
+        for q in range(m):
+            rest += max(0, at[q, 3] - start)
+        if longest - start <= SHORT or rest <= 3 * (longest - start):  # a tile takes as long for one row as for eight
             for q in range(m):
                 x, of, ou, oc = carry[q], at[q, 0] + start * ft, at[q, 1] + start * ut, at[q, 2] + start * ct
                 for _ in range(start, at[q, 3]):
