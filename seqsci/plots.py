@@ -138,7 +138,8 @@ def outcome_figure(fit: Fit, discrete: bool) -> Captioned:
         for values, color in ((y, SOFT), (forecast.mean, ACCENT)):
             smooth = np.convolve(values[seen], np.ones(span) / span, mode="valid")
             trace_line(axis, time[seen][span - 1 :], smooth, color)
-        text = f"Means of {span} rows: outcome (grey), forecast (red). See whether red follows grey; a lasting gap is a bias."
+        text = f"Means of {span} rows: outcome (grey), forecast (red). See whether red follows grey"
+        text += ", unit by unit; rows are no calendar." if len(fit.sequences.starts) > 1 else "; a lasting gap is a bias."
         return Captioned("Outcome and forecast", drawn, text)
     low, high = (np.broadcast_to(forecast.quantile(p), y.shape) for p in PROBABILITIES)
     if np.nanmin(y) < 0 < np.nanmax(y):
@@ -155,20 +156,23 @@ def outcome_figure(fit: Fit, discrete: bool) -> Captioned:
     text = (
         f"Outcome (grey) and the 95 % band (red) that was forecast for each row from earlier rows; what reaches beyond is dark. "
         f"{100 * len(outside) / max(int(known.sum()), 1):.1f} % of the outcomes lie outside; 5 % should. See whether the dark ends are "
-        "spread over all times: where they crowd, the band is too narrow."
+        f"spread over all {'units' if len(fit.sequences.starts) > 1 else 'times'}: where they crowd, the band is too narrow."
     )
     return Captioned("Outcome with its predictive band", drawn, text)
 
 
 def state_figures(fit: Fit, most: int = 6) -> list[Captioned]:
-    """Each state over time, before its row is seen, and each forget gate that moves; at most so many states."""
+    """Each state row by row, before its row is seen, and each forget gate that moves; at most so many states."""
     time, label = _rows_axis(fit)
+    several = len(fit.sequences.starts) > 1
     gated = fit.path.gates.shape[1] // 3
     found = []
     for i, role in enumerate(fit.model.mechanism.states[:most]):
         drawn, axis = panel(label, f"{role.symbol} ({role.name})" if role.symbol else role.name, 2.5)
         trace_line(axis, time, fit.path.states[:, i], INK)
         text = "as it stood before each row. See when it is pushed up or down, and how long it takes to come back."
+        if several:
+            text = "as it stood before each row, units end to end: it starts anew at each unit. See how far it moves within them."
         found.append(Captioned(f"State: {role.name}", drawn, f"The state '{role.name}' {text}"))
     for g in range(min(gated, most)):
         forget = fit.path.gates[:, 3 * g]
@@ -179,8 +183,9 @@ def state_figures(fit: Fit, most: int = 6) -> list[Captioned]:
         low, high = np.quantile(forget, PROBABILITIES)
         text = (
             f"Share of the old state that each step keeps; 95 % of the rows lie between {low:.3g} and {high:.3g}. "
-            "See which events make the model forget: dips are rows after which the past counts less."
+            "See which events make the model forget"
         )
+        text += ", in whichever unit: rows stand unit by unit." if several else ": dips are rows after which the past counts less."
         found.append(Captioned("Forget gate" if gated == 1 else f"Forget gate {g + 1}", drawn, text))
     return found
 

@@ -18,7 +18,7 @@ import yaml
 
 import seqsci
 from seqsci import cli, load_fit, rundir
-from seqsci.cli import cache, cite, completion, doctor, environment, predict
+from seqsci.cli import cache, cite, completion, doctor, environment, predict, scoring
 from seqsci.domains.finance import models
 from seqsci.equations import numba_cache
 from seqsci.estimation.artefact import save
@@ -478,6 +478,27 @@ def test_several_runs_are_put_in_one_table_that_says_where_data_differ(run, driv
     shorter = fit.sequences.rows(0, FITTED - 1)
     save(seqsci.MaximumLikelihood(starts=1, profile_bounds=False).fit(fit.model, shorter), twin / "model.json")
     assert "NOT COMPARABLE" in spoken(capsys, "compare", run, twin)[0]
+
+
+def test_validate_of_a_number_scores_the_rows_that_count_by_density_error_and_interval(run, capsys):
+    fit = load_fit(run / "model.json")
+    text = spoken(capsys, "validate", run)[0]
+    assert f"on {FITTED} fitted rows, 2001-01-01 to 2002-08-23" in text and f"{fit.path.density.mean():.6f}" in text
+    assert "outcomes inside the 95% interval" in text and "root mean square error" in text and "AUC" not in text and "weight 0" not in text
+    weight = np.where(np.arange(FITTED) % 3 == 0, 0.0, 1.0)
+    half = seqsci.Sequences(dict(fit.sequences.outcome), weight=weight, measure={"log_return": "percent"})
+    found = scoring.table(seqsci.MaximumLikelihood(starts=1, profile_bounds=False).fit(fit.model, half), 0, FITTED, "fitted")
+    assert "on 400 fitted rows;" in found and "200 rows of weight 0 move the state and are not scored" in found
+
+
+def test_show_and_cite_take_a_run_and_show_says_that_there_are_no_baselines(run, capsys, tmp_path):
+    assert "baselines: EWMA" in spoken(capsys, "show", run)[0] == spoken(capsys, "show", run / "config.yaml")[0]
+    assert spoken(capsys, "cite", run)[0] == spoken(capsys, "cite", run / "config.yaml")[0]
+    config = yaml.safe_load((run / "config.yaml").read_text()) | {"comparison": {"baselines": []}}
+    (tmp_path / "none.yaml").write_text(yaml.safe_dump(config))
+    assert "baselines: none" in spoken(capsys, "show", tmp_path / "none.yaml")[0]
+    (run / "config.yaml").unlink()
+    assert "does not say how it was made" in refused(capsys, "cite", run)
 
 
 def test_the_report_of_a_run_is_written_and_an_absent_run_refused(run, capsys, monkeypatch):

@@ -20,7 +20,7 @@ from tests.layers import FORMS, SHORT, made
 def test_fused_passes_are_the_composed_ones_with_their_gradients(form, width, monkeypatch):
     layer = made(width=width, **form)
     x, c = torch.randn(3, 30, 6, requires_grad=True), torch.randn(3, width, requires_grad=True)
-    leaves = [x, c, *(p for p in layer.parameters() if p.numel())]
+    leaves = [x, c, *layer.parameters()]
 
     def run() -> list[torch.Tensor]:
         torch.manual_seed(1)
@@ -74,8 +74,8 @@ def test_threads_do_not_change_the_result():
 def test_gradients_of_first_and_second_order_in_double_precision(form):
     layer = made(3, 4, 9, **(form | {"rank": 1 if form["rank"] == 2 else 99})).double()
     x, c = torch.randn(2, 5, 3, dtype=torch.float64, requires_grad=True), torch.randn(2, 4, dtype=torch.float64, requires_grad=True)
-    names = [n for n, p in layer.named_parameters() if p.numel()]
-    values = [p for p in layer.parameters() if p.numel()]
+    names = [n for n, _ in layer.named_parameters()]
+    values = list(layer.parameters())
 
     def run(x, c, *values):
         return torch.func.functional_call(layer, dict(zip(names, values, strict=True)), (x, c))
@@ -93,7 +93,7 @@ def test_the_second_derivative_through_fused_passes_is_that_in_double_precision(
         x = x.requires_grad_(True)
         h, last = layer(x)
         (g,) = torch.autograd.grad(h.square().sum() + last.sum(), x, create_graph=True)
-        return torch.autograd.grad(g.square().sum(), [p for p in layer.parameters() if p.numel()], allow_unused=True)
+        return torch.autograd.grad(g.square().sum(), list(layer.parameters()), allow_unused=True)
 
     for a, b in zip(penalty(layer, x.clone()), penalty(copy.deepcopy(layer).double(), x.double()), strict=True):
         assert (a is None) == (b is None)
@@ -139,7 +139,7 @@ def test_a_compiled_layer_is_the_layer(form):
     torch._dynamo.reset()
     compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
     for keywords in ({}, {"mask": mask}):
-        leaves = [p for p in layer.parameters() if p.numel()]
+        leaves = list(layer.parameters())
         got, want = (torch.autograd.grad(f(x, **keywords)[0].square().sum(), leaves) for f in (compiled, layer))
         for a, b in zip(got, want, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
@@ -159,7 +159,7 @@ def test_under_autocast_gates_and_scan_are_float32_and_outputs_bfloat16(form):
     assert error < 0.01, error
     assert float(((last - want_last).norm() / want_last.norm()).detach()) < 0.01
     h.float().square().sum().backward()
-    assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in layer.parameters() if p.numel())
+    assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in layer.parameters())
 
 
 def test_a_bfloat16_gate_would_lose_long_half_lives():

@@ -44,9 +44,10 @@ LAYERS = (
 FRIENDS = {"equations.vocabulary": ("equations.functions",)}
 """Siblings that may be imported all the same: the vocabulary hands SymPy expressions to its own nodes."""
 
+LAYER = {"cells.layer", "cells.layer_inputs", "cells.layer_passes", "cells.layer_kernels"}
 POPULATION = {"cells.population", "cells.capacity_laws", "cells.survey", "cells.slow_channel"}
 FLAT = {
-    "cells": {"cells.volatility_scale", "cells.layer", "cells.layer_passes", "cells.layer_kernels", *POPULATION},
+    "cells": {"cells.volatility_scale", *LAYER, *POPULATION},
     "gates": {"gates.base", "gates.constant"},
     "observations": {"observations.base", "observations.student_t"},
     "baselines": {"baselines.series"},
@@ -66,6 +67,7 @@ THIRD_PARTY = {
         "cell",
         "cells.layer",
         "cells.layer_block",
+        "cells.layer_inputs",
         "cells.layer_passes",
         "engine",
         "tasks",
@@ -86,7 +88,10 @@ THIRD_PARTY = {
         "domains.ecology.inference.kernel",
         "cells.layer_kernels",
         "engine",
+        "domains.ecology.bank_kernel",
+        "domains.ecology.baselines",
     ),
+    "statsmodels": ("domains.ecology.baselines.statsmodels_models",),
     "pandas": ("frames", "data", "domains", "panel", "evaluate"),
 }
 """Packages that only these parts import (a star stands for one name)."""

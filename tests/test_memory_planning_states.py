@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from seqsci.domains.memory.planning.cards import CardModel
+from seqsci.domains.memory.planning.intervals import next_interval, next_states
 from seqsci.domains.memory.planning.migration import state_from_sm2
 from seqsci.domains.memory.planning.states import annotate, gated_states, last_states
 from seqsci.errors import DataError
@@ -146,3 +147,21 @@ def test_cards_of_sm2_that_cannot_be_carried_over_are_refused(arguments, text):
 
 def test_states_of_the_helper_are_on_whole_cards():
     assert all(np.isfinite(v).all() for v in cards_of(ADDITIVE, 10).values())
+
+
+def test_columns_that_do_not_fit_the_cards_are_explained():
+    states = cards_of(GATED, 4)
+    with pytest.raises(DataError, match=r"(?s)retention does not fit.*shape \(3,\) for 4 cards.*fix:"):
+        next_interval(GATED, states, [0.9, 0.8, 0.7])
+    with pytest.raises(DataError, match="elapsed_days does not fit"):
+        next_states(GATED, states, [1.0, 2.0], 0.9)
+    with pytest.raises(DataError, match="known first_grade does not fit"):
+        next_states(GATED, states, 1.0, 0.9, {"first_grade": np.ones(3)})
+    with pytest.raises(DataError, match="retention is no number"):
+        next_interval(GATED, states, "often")
+    with pytest.raises(DataError, match=r"(?s)columns of cards differ in length.*interval_days 2.*beside 3 cards"):
+        state_from_sm2(GATED, [2.5, 2.0, 1.3], [10.0, 20.0], given={"reviews": 1.0})
+    with pytest.raises(DataError, match="reviews 2"):
+        state_from_sm2(GATED, [2.5, 2.0, 1.3], 10.0, given={"reviews": np.ones(2)})
+    assert len(state_from_sm2(GATED, [2.5, 2.0, 1.3], 10.0, given={"reviews": 1.0})["stability"]) == 3
+    assert next_interval(GATED, states, 0.9).days.shape == next_interval(GATED, states, [0.9]).days.shape == (4,)

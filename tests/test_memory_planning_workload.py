@@ -121,6 +121,16 @@ def test_plans_that_leave_reviews_over_are_named():
     assert table.table["backlog"].iloc[-1] > 0 and "0.95 reviews were left over" in str(table)
 
 
+def test_the_best_retention_is_sought_among_plans_that_leave_no_review_over():
+    plan = replace(PLAN, new_per_day=3, max_reviews=20, days=40)
+    some = minutes_by_retention(GATED, plan, retentions=(0.5, 0.6, 0.99))
+    left = some.table.set_index("retention")["backlog"]
+    assert left[0.99] > 0 and (left[[0.5, 0.6]] == 0).all() and some.best in (0.5, 0.6)
+    none = minutes_by_retention(GATED, replace(plan, max_reviews=0), retentions=(0.5, 0.9))
+    assert (none.table["backlog"] > 0).all() and np.isnan(none.best) and "no retention is named best" in str(none)
+    assert "fewest minutes" not in str(none) and not none.at_edge
+
+
 def test_minutes_by_retention_are_those_of_each_plan_and_the_best_is_the_least():
     plan = replace(PLAN, days=120)
     table = minutes_by_retention(GATED, plan, retentions=(0.7, 0.8, 0.9, 0.95))
@@ -160,6 +170,10 @@ def test_habits_of_a_log_are_its_shares_and_medians():
         ({"new_per_day": -1}, "new_per_day = -1"),
         ({"retention": 1.2}, "retention = 1.2"),
         ({"seed": -2}, "seed = -2"),
+        ({"days": 10.5}, "days = 10.5"),
+        ({"new_per_day": 2.5}, "new_per_day = 2.5"),
+        ({"max_reviews": "200"}, "max_reviews = '200'"),
+        ({"retention": None}, "retention = None"),
     ],
 )
 def test_plans_that_cannot_be_meant_are_refused(change, text):

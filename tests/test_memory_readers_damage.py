@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from seqsci.domains.memory.reading import archive
 from seqsci.domains.memory.reading.anki import read_anki
 from seqsci.domains.memory.reading.archive import Limits
 from seqsci.domains.memory.reading.files import read_reviews
@@ -197,6 +198,45 @@ def test_encrypted_doubled_and_foreign_members_are_refused(tmp_path, refused):
     with zipfile.ZipFile(tmp_path / "d.apkg", "w", zipfile.ZIP_LZMA) as archive:
         archive.writestr("collection.anki2", data)
     refused(tmp_path / "d.apkg", "compression")
+
+
+@pytest.mark.parametrize("content", [b"\x08\x02", b""])
+def test_a_meta_entry_of_a_foreign_compression_is_refused_sound_or_damaged(tmp_path, refused, content):
+    data = collection(tmp_path / "c").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.apkg", "w") as made:
+        made.writestr("meta", content, zipfile.ZIP_LZMA)
+        made.writestr("collection.anki2", data, zipfile.ZIP_DEFLATED)
+    refused(tmp_path / "a.apkg", "compression")
+    whole = bytearray((tmp_path / "a.apkg").read_bytes())
+    start = 30 + len("meta")
+    whole[start : start + 9] = b"\xff" * 9  # the properties of the LZMA stream
+    (tmp_path / "b.apkg").write_bytes(whole)
+    refused(tmp_path / "b.apkg", "compression")
+
+
+def test_frames_of_zstd_in_a_row_are_one_stream(tmp_path, refused, monkeypatch):
+    zstandard = pytest.importorskip("zstandard")
+    data = collection(tmp_path / "c", LONG).read_bytes()
+    squeeze = zstandard.ZstdCompressor().compress
+    middle = len(data) // 2
+    halves = squeeze(data[:middle]) + squeeze(b"") + squeeze(data[middle:])
+    (tmp_path / "two.anki21b").write_bytes(halves)
+    whole = read_anki(collection(tmp_path / "d", LONG)).frame
+    for path in (tmp_path / "two.anki21b", package(tmp_path / "e.colpkg", {"collection.anki21b": halves}, version=3)):
+        assert read_anki(path).frame.equals(whole)
+    (tmp_path / "cut").write_bytes(halves[:-9])
+    refused(tmp_path / "cut", "is truncated")
+    (tmp_path / "more").write_bytes(halves + b"something else")
+    refused(tmp_path / "more", "is damaged")
+    monkeypatch.setattr(archive, "FRAMES", 2)
+    refused(tmp_path / "two.anki21b", "unfolds too far")
+
+
+def test_an_absurd_duration_is_cut_and_counted(tmp_path):
+    path = collection(tmp_path / "c", script=f"UPDATE revlog SET time = {2**53 + 7} WHERE id = {HISTORY[2][0]}")
+    reviews = read_anki(path)
+    assert len(reviews) == len(HISTORY) and reviews.frame["duration_ms"].tolist() == [4200, 4200, 86_400_000, 4200, 4200, 4200]
+    assert any("1 durations above a day" in note for note in reviews.notes)
 
 
 def test_bombs_stop_at_the_limit_while_they_unfold(tmp_path, refused):

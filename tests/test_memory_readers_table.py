@@ -183,6 +183,63 @@ def test_what_is_wrong_with_a_table_is_said_with_the_fix(tmp_path):
         ReviewColumns("a", "b", "c", grade_map={"pass": 5})
 
 
+def test_fixes_are_said_for_the_shell_and_for_python(tmp_path):
+    cases = (
+        (LOG.rename(columns={"card_id": "karte"}), "--data.card_column", "ReviewColumns(card="),
+        (LOG.assign(review_time=LOG["review_time"] // 1000), "--data.time_unit s", "time_unit='s'"),
+        (LOG.assign(review_time="2024-01-01"), "--data.time_unit iso", "time_unit='iso'"),
+        (LOG.assign(review_rating="good"), "write 1 to 4", "grade_map"),
+    )
+    for table, shell, python in cases:
+        with pytest.raises(DataError) as error:
+            read_reviews(written(tmp_path / "a.csv", table), "UTC")
+        assert shell in str(error.value) and python in str(error.value)
+    notes = read_reviews(written(tmp_path / "b.csv", LOG)).notes
+    assert any("--data.timezone" in note and "timezone='" in note for note in notes)
+
+
+def test_a_key_of_another_type_in_the_map_of_grades_is_named_as_such(tmp_path):
+    columns = ReviewColumns("card_id", "review_time", "review_rating", grade_map={"1": 1, "3": 3})
+    with pytest.raises(DataError, match=r"3 \(of type int; the map has it as str\)"):
+        read_reviews(written(tmp_path / "a.csv", LOG), "UTC", columns=columns)
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_where_dates_are_announced_are_an_explained_error_and_eight_digits_a_date(tmp_path):
+    columns = ReviewColumns("card_id", "review_time", "review_rating", time_unit="iso")
+    with pytest.raises(DataError, match=r"(?s)no date in review_time.*--data\.time_unit ms"):
+        read_reviews(written(tmp_path / "a.csv", LOG), "UTC", columns=columns)
+    dated = written(tmp_path / "b.csv", LOG.assign(review_time=[20240101, 20240102, 20240105, 20240101, 20240103]))
+    assert read_reviews(dated, "UTC", columns=columns).frame["elapsed_days"].tolist() == [0, 1, 3, 0, 2]
+
+
+def test_a_blank_duration_or_state_costs_no_row(tmp_path):
+    table = LOG.astype(object)
+    table.loc[1, "review_duration"], table.loc[2, "review_duration"], table.loc[3, "review_duration"] = "", "fast", 2**80
+    table.loc[[0, 4], "review_state"] = ""
+    reviews = read_reviews(written(tmp_path / "a.csv", table), "UTC")
+    assert len(reviews) == len(LOG) and sum(reviews.dropped.values()) == 0
+    assert reviews.frame["duration_ms"].tolist() == [5000, 0, 0, DAY, 1000]
+    assert reviews.frame["state"].tolist() == [0, 2, 3, 0, 2]  # a card's first row opens its history, a later one is a review
+    for text in ("2 states are blank", "2 durations are blank or no number", "1 durations above a day"):
+        assert any(text in note for note in reviews.notes)
+    later = table.assign(review_state=[1, "", 3, 1, 2])
+    assert len(read_reviews(written(tmp_path / "b.csv", later), "UTC")) == len(LOG)  # a blank one does not start the card anew
+
+
+def test_leading_zeros_part_cards_only_where_both_forms_occur(tmp_path):
+    days = [f"2024-01-0{d}" for d in (1, 2, 3, 4)]
+    both = read_table(written(tmp_path / "a.csv", own(days, cards=["001", "1", "001", "2"])), OWN, "UTC")
+    assert both.frame["card_id"].tolist() == [0, 0, 1, 2] and any("leading zeros" in note for note in both.notes)
+    padded = read_table(written(tmp_path / "b.csv", own(days, cards=["001", "001", "002", "010"])), OWN, "UTC")
+    assert padded.frame["card_id"].tolist() == [1, 1, 2, 10] and not any("named by text" in note for note in padded.notes)
+    users = pd.concat([LOG.assign(user=u) for u in ("01", "1")])
+    assert read_reviews(written(tmp_path / "d.csv", users), "UTC").frame.groupby("user").size().to_dict() == {"01": 5, "1": 5}
+    assert set(read_reviews(written(tmp_path / "e.csv", users[:5]), "UTC").frame["user"]) == {1}
+    floats = read_table(written(tmp_path / "c.csv", own(days, cards=["1.0", "1", "2.0", ""])), OWN, "UTC")
+    assert floats.frame["card_id"].tolist() == [1, 1, 2] and floats.dropped["not_a_number"] == 1
+
+
 @pytest.mark.parametrize(
     ("content", "match"),
     [
@@ -193,7 +250,9 @@ def test_what_is_wrong_with_a_table_is_said_with_the_fix(tmp_path):
         (b'card_id,review_time,review_rating\n1,"2,3\n', "cannot be read"),
         (b"\n\n\n", "cannot be read"),
         (bytes(range(256)) * 10, "cannot be read|not UTF-8|lacks columns"),
-        (b"card_id,card_id,review_time,review_rating\n", "holds no reviews"),
+        (b"card_id,card_id,review_time,review_rating\n", "columns of one name: card_id"),
+        (b'card_id,"review_time",review_time,review_rating\n1,1704110400000,1704110400000,3\n', "columns of one name: review_time"),
+        (b"card_id,review_time,review_rating,day_start_utc,day_start_utc\n1,1704110400000,3,4,4\n", "columns of one name: day_start_utc"),
         (b"PAR1 and nothing else", "cannot be read"),
     ],
 )

@@ -25,6 +25,17 @@ OPTIONS = {
     "data.time_unit": "ms, s or iso",
 }
 """Keys of a configuration that are options of `seqsci fit`, with their help."""
+DEFAULT_BASELINES = (
+    "constant",
+    "one half-life",
+    "HLR",
+    "SM-2",
+    "SM-2, calibrated, or default",
+    "FSRS-6, default",
+    "FSRS-6, fsrs-optimizer, or default",
+    "moving average",
+)
+"""What is compared where a configuration does not say; one that cannot run is left out with its reason."""
 STUDY = "seqsci.domains.memory.study:build"
 """Import path of the function that turns a configuration into a study."""
 PANEL = "seqsci.domains.memory.study:panel"

@@ -33,7 +33,7 @@ def exponential() -> Model:
 
 def power() -> Model:
     """A trace that fades as a power of the gap, with the same half-life after every study event."""
-    return Model(Forgetting(PowerGate()), Bernoulli(), name="power trace")
+    return Model(Forgetting(PowerGate("days")), Bernoulli(), name="power trace")
 
 
 MODELS = {"sbd": sbd, "fsrs6": fsrs6, "fsrs7": fsrs7, "exponential": exponential, "power": power}

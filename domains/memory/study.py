@@ -12,7 +12,9 @@ from seqsci.domains.memory.backtest.outliers import KeepAll, OptimizerOutliers
 from seqsci.domains.memory.baselines.catalogue import BASELINES
 from seqsci.domains.memory.cell_predictor import CellRecall, OwnReviews
 from seqsci.domains.memory.fits import prior_of_others
+from seqsci.domains.memory.manifest import DEFAULT_BASELINES
 from seqsci.domains.memory.models import MODELS, sbd
+from seqsci.domains.memory.planning.states import annotate
 from seqsci.domains.memory.population import PRIORS, SOURCE
 from seqsci.domains.memory.reading.files import read_reviews
 from seqsci.domains.memory.reading.grades import AsPressed, Grades, OldSchedulerGrades, TwoButtons
@@ -30,20 +32,8 @@ KEYS = ("name", "domain", "data", "model", "prior", "estimator", "comparison")
 COLUMNS = ("card_column", "time_column", "grade_column", "user_column", "time_unit")
 DATA_KEYS = ("path", "user", "timezone", "day_start", "days", "grades", *COLUMNS, "simulated")
 GRADES: Mapping[str, Callable[[], Grades]] = {"as_pressed": AsPressed, "old_scheduler": OldSchedulerGrades, "two_buttons": TwoButtons}
-DEFAULT = (
-    "constant",
-    "one half-life",
-    "HLR",
-    "SM-2",
-    "SM-2, calibrated, or default",
-    "FSRS-6, default",
-    "FSRS-6, fsrs-optimizer, or default",
-    "moving average",
-)
-"""What is compared where the configuration does not say; one that is not installed is left out with the reason. Each that is fitted is
-taken under the rule that it keeps its default where that forecasts better, where there is a default."""
 WITH_OTHERS = {"HLR": "HLR, prior from others"}
-"""What stands in for a default of `DEFAULT` that can take a prior from the file's other users, where there are any."""
+"""What stands in for a default of `DEFAULT_BASELINES` (manifest) that can take a prior from the file's other users, where there are any."""
 SHIPPED_NOTE = (
     f"the prior is the shipped one, estimated from {SOURCE}: a comparison on reviews of one of these six has seen them and is of no use in "
     "judging a model; --prior none (`prior: none` in a configuration) fits without it"
@@ -60,7 +50,7 @@ def build(config: Mapping[str, Any]) -> Study:
     label = comparison.choice("label", "development", ("development", "confirmation"))
     tried_before = comparison.integer("tried_before", 0, least=0)
     known = {b.name: b for b in BASELINES}
-    baselines = [_choose(n, known, f"{place}: comparison.baselines") for n in comparison.names("baselines", DEFAULT)]
+    baselines = [_choose(n, known, f"{place}: comparison.baselines") for n in comparison.names("baselines", DEFAULT_BASELINES)]
     exact = data.choice("days", "whole", ("whole", "fractional")) == "fractional"
     reviews = _reviews(data, place)
     refuse(faults)
@@ -69,13 +59,14 @@ def build(config: Mapping[str, Any]) -> Study:
     frame, others = _one_user(reviews, data.text("user"), place)
     own = _with_prior(model, prior, others, exact)
     if comparison.values.get("baselines") is None and len(others):
-        baselines = [known[WITH_OTHERS.get(n, n)] for n in DEFAULT]
+        baselines = [known[WITH_OTHERS.get(n, n)] for n in DEFAULT_BASELINES]
     outliers = OptimizerOutliers() if data.text("path") else KeepAll()  # every simulated interval was drawn by the same rule
 
     def test(_: Any, progress: Callable[[str], None] | None) -> HeldOutRecall:
         predictors = [CellRecall(own, OwnReviews()), *baselines]
         return held_out(predictors, frame, others, exact, label, tried_before, progress, outliers)
 
+    rows = to_sequences(frame, exact)
     return Study(
         name=place,
         model=own,
@@ -85,8 +76,9 @@ def build(config: Mapping[str, Any]) -> Study:
         tried_before=tried_before,
         label=label,
         config=dict(config),
-        rows=to_sequences(frame, exact),
+        rows=rows,
         held_out=test,
+        tables=lambda fit: {"reviews": annotate(fit, frame, rows)},
     )
 
 
@@ -128,8 +120,6 @@ def _reviews(data: Section, place: str) -> pd.DataFrame:
         day_start = data.number("day_start", 4.0, least=0.0)
         found = read_reviews(path, timezone=data.text("timezone"), day_start=day_start, columns=columns, grades=grades)
         print(found.summary(), flush=True)
-        if any("first scheduler" in note for note in found.notes):
-            print("note: on the command line that is --data.grades old_scheduler, with --data.user where a file holds several", flush=True)
         print(flush=True)
         return found.frame
     drawn = data.inner("simulated")

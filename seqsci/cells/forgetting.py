@@ -38,7 +38,7 @@ class Forgetting(Mechanism):
     ['half_life', 'decay']
     """
 
-    forget: Gate = ElapsedGate()
+    forget: Gate = ElapsedGate("days")
 
     states = (State("retained", symbol="c"),)
     known = (Known("elapsed_days", "days", r"\Delta t"),)

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from seqsci.cells.layer_inputs import check_input, check_mask, check_state, packed_rows
 from seqsci.cells.layer_passes import Form, Fused, composed, fusable, openings, readout
-from seqsci.errors import DataError, ParameterError, explain
+from seqsci.errors import ParameterError, explain
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class GatedLayer(nn.Module):
     Args:
         features: numbers a step of the input.
         width: units of the state and of the output.
-        context: steps, >= 1; the longest half-life at the start. Take the length over which something has to be remembered.
+        context: steps, finite and >= 1; the longest half-life at the start, and that of a single unit. Take the length over which
+            something has to be remembered.
         tied: the write gate is 1 - forget.
         bounded: the candidate passes through tanh.
         read: a gate on the output.
@@ -57,10 +59,11 @@ class GatedLayer(nn.Module):
         detach it, reorder it with ``state[index]``, save it with torch.save.
 
     Dtypes:
-        Under autocast the products run in its dtype, gates, scan and state in float32, and h has autocast's dtype.
+        x has the dtype of the weights. Under autocast the products run in its dtype, gates and scan in float32, and h has autocast's dtype.
+        The last state is float32, or float64 where the layer or the state given is; `step` always returns float64.
 
     Raises:
-        ParameterError: sizes below 1. DataError: inputs or states of another shape.
+        ParameterError: sizes below 1, a context below 1 or not finite.
 
     Sources: Gers, Schmidhuber and Cummins (2000), doi:10.1162/089976600300015015; Feng et al. (2024), doi:10.48550/arXiv.2410.01201; of
     the rank, Gu and Dao (2023), doi:10.48550/arXiv.2312.00752.
@@ -83,35 +86,35 @@ class GatedLayer(nn.Module):
         rank: int | None = None,
     ) -> None:
         super().__init__()
-        if features < 1 or width < 1 or context < 1 or (rank is not None and rank < 1):
+        if features < 1 or width < 1 or not 1 <= context < math.inf or (rank is not None and rank < 1):
             got = f"features {features}, width {width}, context {context}, rank {rank}"
-            raise ParameterError(explain("a layer without size", got, "each at least 1", "give context in steps"))
+            raise ParameterError(explain("a layer without size", got, "each at least 1 and finite", "give context in steps"))
         chosen = max(16, -(-width // 16)) if rank is None else rank
         low = chosen if chosen * (features + width) < features * width else 0
         self.form = Form(width, low, tied, bounded, read)
         self.features, self.width, self.context = features, width, float(context)
         self.weight = nn.Parameter(torch.empty(self.form.columns, features))
-        self.mix = nn.Parameter(torch.empty(self.form.gates if low else 0, width, low))
+        self.mix = nn.Parameter(torch.empty(self.form.gates, width, low)) if low else None
         self.candidate_bias = nn.Parameter(torch.empty(width))
         self.forget_bias = nn.Parameter(torch.empty(width))
         self.write_bias = None if tied else nn.Parameter(torch.empty(width))
         self.read_bias = nn.Parameter(torch.empty(width)) if read else None
         self.reset_parameters()
-        self._mark()
 
     def reset_parameters(self) -> None:
         """Draw the projections anew, and set the biases to log-spaced half-lives."""
         with torch.no_grad():
             self.weight.normal_(std=self.features**-0.5)
-            if self.form.rank:
+            if self.mix is not None:
                 self.mix.normal_(std=self.form.rank**-0.5)
             self.candidate_bias.zero_()
-            exponents = torch.arange(self.width, dtype=torch.float64) / max(self.width - 1, 1)
+            exponents = torch.linspace(0, 1, self.width, dtype=torch.float64) if self.width > 1 else torch.ones(1, dtype=torch.float64)
             self.forget_bias.copy_(half_life_bias(self.context**exponents))
             if self.write_bias is not None:
                 self.write_bias.copy_(-self.forget_bias)
             if self.read_bias is not None:
                 self.read_bias.zero_()
+        self._mark()
 
     def _mark(self) -> None:
         """Keep weight decay off the biases, which hold half-lives; `seqsci.parameter_groups` reads the mark."""
@@ -122,6 +125,13 @@ class GatedLayer(nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._mark()  # copies of a parameter lose it
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        saved = state_dict.get(f"{prefix}mix")
+        if self.mix is None and saved is not None and saved.numel() == 0:  # layers with dense gates used to save an empty one
+            del state_dict[f"{prefix}mix"]
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+        self._mark()  # parameters that are assigned have none
 
     def extra_repr(self) -> str:
         """What distinguishes this layer."""
@@ -136,8 +146,8 @@ class GatedLayer(nn.Module):
         return _half_life(self.forget_bias.detach())
 
     def gates(self, x: Tensor) -> GateTrace:
-        """What the gates do along x (B, T, features)."""
-        self._check(x, 3)
+        """What the gates do along x (B, T, features); raises `DataError` at another shape or dtype."""
+        check_input(x, self.weight, 3)
         with torch.no_grad():
             got, _ = openings(self.form, x, self.weight, self.mix, self._bias())
         return GateTrace(got.forget, got.write, _half_life(got.logit), got.read)
@@ -152,28 +162,35 @@ class GatedLayer(nn.Module):
             state: (B, width) before the first step; (S, width) if packed.
             mask: (B, T) boolean, False where a step is missing: it keeps the state, its input may be NaN and counts as 0 in the read gate.
             cu_seqlens: (S + 1,) integer bounds 0 ... T of sequences packed along time, none of which runs into the next.
+
+        Raises:
+            DataError: x that is not (B, T, features) or has another dtype than the weights (autocast brings narrow ones together); a state
+                that is not (B, width) or (S, width), or complex or integer; a mask that is not (B, T) of torch.bool; bounds that are not
+                increasing integers from 0 to T, or a packed batch.
         """
-        self._check(x, 3)
-        rows = x.shape[0] if cu_seqlens is None else cu_seqlens.shape[0] - 1
-        start = self._start(x, state, rows)
+        check_input(x, self.weight, 3)
+        start = self._start(x, state, x.shape[0] if cu_seqlens is None else packed_rows(cu_seqlens))
         if mask is not None:
-            if mask.shape != x.shape[:2] or mask.dtype != torch.bool:
-                got = f"{tuple(mask.shape)} of {mask.dtype}"
-                raise DataError(explain("mask does not fit", got, f"{tuple(x.shape[:2])} of torch.bool", "pass one boolean a step"))
+            check_mask(mask, x.shape[:2])
             x = torch.where(mask.unsqueeze(-1), x, torch.zeros((), dtype=x.dtype, device=x.device))
-        bias, start = self._bias(), start.to(torch.promote_types(x.dtype, torch.float32))
-        if mask is None and cu_seqlens is None and x.numel() and fusable(x, self.weight, self.mix, bias, start):
+        bias = self._bias()
+        if mask is None and cu_seqlens is None and x.numel() and fusable(x, self.weight, self.mix, bias, states=(start,)):
             return Fused.apply(self.form, x, self.weight, self.mix, bias, start)  # type: ignore[no-any-return, no-untyped-call]
         return composed(self.form, x, self.weight, self.mix, bias, start, mask, cu_seqlens)
 
     def step(self, x: Tensor, state: Tensor | None = None, *, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """One step of streaming: x (B, features), state (B, width), mask (B,) -> h (B, width), state.
 
-        The state is carried in float64, as in the scan, so that ten thousand steps are the whole to rounding; `forward` takes it as well.
+        The state is carried in float64, as in the scan, so that ten thousand steps are the whole to rounding; `forward` goes on in it.
+
+        Raises:
+            DataError: x that is not (B, features) or has another dtype than the weights; a state that is not (B, width), or complex or
+                integer; a mask that is not (B,) of torch.bool.
         """
-        self._check(x, 2)
+        check_input(x, self.weight, 2)
         start = self._start(x, state, x.shape[0])
         if mask is not None:
+            check_mask(mask, x.shape[:1])
             x = torch.where(mask.unsqueeze(-1), x, torch.zeros((), dtype=x.dtype, device=x.device))
         got, dtype = openings(self.form, x, self.weight, self.mix, self._bias())
         wide = torch.float64 if x.device.type != "mps" else torch.float32
@@ -188,18 +205,11 @@ class GatedLayer(nn.Module):
         return torch.stack([b for b in biases if b is not None])
 
     def _start(self, x: Tensor, state: Tensor | None, rows: int) -> Tensor:
+        wide = torch.promote_types(x.dtype, torch.float32)
         if state is None:
-            return torch.zeros((rows, self.width), dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
-        if state.shape != (rows, self.width):
-            expected = (rows, self.width)
-            raise DataError(explain("the state does not fit", tuple(state.shape), expected, "pass one state of `width` a sequence"))
-        return state
-
-    def _check(self, x: Tensor, axes: int) -> None:
-        if x.ndim != axes or x.shape[-1] != self.features:
-            expected = "(B, T, features)" if axes == 3 else "(B, features)"
-            what = f"{expected} with features = {self.features}"
-            raise DataError(explain("the input does not fit the layer", tuple(x.shape), what, "batch first, features last"))
+            return torch.zeros((rows, self.width), dtype=wide, device=x.device)
+        check_state(state, rows, self.width)
+        return state.to(torch.promote_types(wide, state.dtype))
 
 
 def half_life_bias(half_life: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqsci.cells.layer import GatedLayer
+from seqsci.cells.layer_inputs import check_input
 from seqsci.errors import ParameterError, explain
 
 
@@ -21,6 +22,9 @@ class GatedBlock(nn.Module):
     Shapes:
         forward x (B, T, features) and state (B, width) -> (B, T, features) and the last state; step without T. mask and cu_seqlens as in
         `GatedLayer`. At a missing step the memory keeps its state; the input there should be finite, since the block adds to it.
+
+    Raises:
+        ParameterError: ``hidden`` below 1.
 
     Source of the MLP: Shazeer (2020), doi:10.48550/arXiv.2002.05202.
 
@@ -47,14 +51,22 @@ class GatedBlock(nn.Module):
     def forward(
         self, x: Tensor, state: Tensor | None = None, *, mask: Tensor | None = None, cu_seqlens: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Run over (B, T, features) from a state; returns the output and the last state."""
-        self.layer._check(x, 3)
+        """Run over (B, T, features) from a state; returns the output and the last state.
+
+        Raises:
+            DataError: inputs, states, masks or bounds that `GatedLayer.forward` refuses.
+        """
+        check_input(x, self.layer.weight, 3)
         h, last = self.layer(self.before_layer(x), state, mask=mask, cu_seqlens=cu_seqlens)
         return self._mlp(x + self.out(h)), last
 
     def step(self, x: Tensor, state: Tensor | None = None, *, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """One step of streaming over (B, features)."""
-        self.layer._check(x, 2)
+        """One step of streaming over (B, features); returns the output and the state in float64.
+
+        Raises:
+            DataError: inputs, states or masks that `GatedLayer.step` refuses.
+        """
+        check_input(x, self.layer.weight, 2)
         h, last = self.layer.step(self.before_layer(x), state, mask=mask)
         return self._mlp(x + self.out(h)), last
 

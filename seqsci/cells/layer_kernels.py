@@ -45,15 +45,39 @@ def _power_of_two(typing: Any, shifted: Any) -> Any:
 
 
 @_jit
-def exponential(x: Any) -> Any:
-    """e^x without a branch, so that loops over it are vectorised; |x| beyond 87 counts as 87, a NaN stays one."""
+def _split(x: Any) -> Any:
+    """(p, s) with e^x = (1 + p) s, s a power of two, p accurate relative to its size; |x| beyond 87 counts as 87, a NaN stays one."""
     x = -_END if x < -_END else x
     x = _END if x > _END else x
     shifted = x * _LOG2_E + _MAGIC
     n = shifted - _MAGIC
     r = x - n * _LN2_HIGH - n * _LN2_LOW
     p = ((((_C7 * r + _C6) * r + _C5) * r + _C4) * r + _C3) * r + _C2
-    return (p * r * r + r + _ONE) * _power_of_two(shifted)
+    return p * r * r + r, _power_of_two(shifted)
+
+
+@_jit
+def exponential(x: Any) -> Any:
+    """e^x without a branch, so that loops over it are vectorised."""
+    p, s = _split(x)
+    return (p + _ONE) * s
+
+
+@_jit
+def tanh(x: Any) -> Any:
+    """``(e^2x - 1) / (e^2x + 1)`` without a branch, from e^2x - 1 that does not cancel: small x keep their relative accuracy."""
+    p, s = _split(_TWO * x)
+    e = p * s + (s - _ONE)
+    return e / (_TWO + e)
+
+
+@_jit
+def tanh_slope(x: Any) -> Any:
+    """Tanh and ``1 - tanh^2 = 4 e^2x / (e^2x + 1)^2``, each accurate relative to its size."""
+    p, s = _split(_TWO * x)
+    e = p * s + (s - _ONE)
+    half = _ONE / (_TWO + e)
+    return e * half, _TWO * half * ((p + _ONE) * s) * (_TWO * half)
 
 
 @_jit
@@ -67,26 +91,31 @@ def _sigmoid(address: int, at: int, bias: int, first: int, count: int, out: int,
 
 
 @_jit
-def _candidate(address: int, at: int, bias: int, first: int, count: int, out: int, bounded: int) -> None:
-    if bounded:
-        for d in range(count):
-            x = load(KIND, address, at + d) + load(KIND, bias, first + d)
-            store(KIND, out, d, _ONE - _TWO / (_ONE + exponential(_TWO * x)))
-    else:
-        for d in range(count):
-            store(KIND, out, d, load(KIND, address, at + d) + load(KIND, bias, first + d))
+def _tanh(address: int, at: int, bias: int, first: int, count: int, out: int) -> None:
+    for d in range(count):
+        store(KIND, out, d, tanh(load(KIND, address, at + d) + load(KIND, bias, first + d)))
 
 
 @_jit
-def _tanh(x: Any) -> Any:
-    return _ONE - _TWO / (_ONE + exponential(_TWO * x))
+def _tanh_slope(address: int, at: int, bias: int, first: int, count: int, out: int, slope: int) -> None:
+    for d in range(count):
+        y, dy = tanh_slope(load(KIND, address, at + d) + load(KIND, bias, first + d))
+        store(KIND, out, d, y)
+        store(KIND, slope, d, dy)
+
+
+@_jit
+def _sum(address: int, at: int, bias: int, first: int, count: int, out: int) -> None:
+    for d in range(count):
+        store(KIND, out, d, load(KIND, address, at + d) + load(KIND, bias, first + d))
 
 
 @_jit
 def forward(
-    a: Any, strides: Any, bias: int, c0: int, c: int, h: int, T: int, W: int, lo: int, hi: int, flags: Any, rows: Any, carry: Any
+    a: Any, strides: Any, bias: int, c0: int, c: int, h: int, last: int, T: int, W: int, lo: int, hi: int, flags: Any, rows: Any,
+    carry: Any,
 ) -> None:  # fmt: skip
-    """States, and outputs where they differ from them.
+    """States, outputs where they differ from them, and the last states; c0 and ``last`` are in double.
 
     ``a`` and ``strides``: addresses and steps of candidate, forget, write and read pre-activations; ``flags``: bounded, tied, read.
     """
@@ -98,10 +127,13 @@ def forward(
         b, first = w // columns, w % columns * BLOCK
         m = min(BLOCK, W - first)
         for d in range(m):
-            store(WIDE, memory, d, nb.float64(load(KIND, c0, b * W + first + d)))
+            store(WIDE, memory, d, load(WIDE, c0, b * W + first + d))
         for t in range(T):
             n = b * T + t
-            _candidate(a[0], n * strides[0] + first, bias, first, m, Z, bounded)
+            if bounded:
+                _tanh(a[0], n * strides[0] + first, bias, first, m, Z)
+            else:
+                _sum(a[0], n * strides[0] + first, bias, first, m, Z)
             _sigmoid(a[1], n * strides[1] + first, bias, W + first, m, F, K)
             if not tied:
                 _sigmoid(a[2], n * strides[2] + first, bias, 2 * W + first, m, I, J)
@@ -112,7 +144,7 @@ def forward(
                 store(KIND, c, at + d, nb.float32(x))
             if not tied:
                 for d in range(m):
-                    store(KIND, Z, d, _tanh(load(KIND, c, at + d)))
+                    store(KIND, Z, d, tanh(load(KIND, c, at + d)))
             if read:
                 _sigmoid(a[3], n * strides[3] + first, bias, (3 - tied) * W + first, m, I, J)
                 if tied:
@@ -124,6 +156,8 @@ def forward(
             elif not tied:
                 for d in range(m):
                     store(KIND, h, at + d, load(KIND, Z, d))
+        for d in range(m):
+            store(WIDE, last, b * W + first + d, load(WIDE, memory, d))
 
 
 @_jit
@@ -131,7 +165,7 @@ def backward(
     a: Any, strides: Any, bias: int, c0: int, c: int, g: int, g_last: int, da: Any, steps: Any, dc0: int, T: int, W: int, lo: int, hi: int,
     flags: Any, rows: Any, carry: Any,
 ) -> None:  # fmt: skip
-    """Cotangents of the pre-activations at the addresses ``da`` with steps ``steps``, and of c0."""
+    """Cotangents of the pre-activations at the addresses ``da`` with steps ``steps``, and of c0; ``dc0`` and ``g_last`` are in double."""
     bounded, tied, read = flags
     columns, memory, size = (W + BLOCK - 1) // BLOCK, carry.ctypes.data, 4 * BLOCK
     Z = rows.ctypes.data
@@ -140,7 +174,7 @@ def backward(
         b, first = w // columns, w % columns * BLOCK
         m = min(BLOCK, W - first)
         for d in range(m):
-            store(WIDE, memory, d, nb.float64(load(KIND, g_last, b * W + first + d)))
+            store(WIDE, memory, d, load(WIDE, g_last, b * W + first + d))
         for t in range(T - 1, -1, -1):
             n = b * T + t
             at = n * W + first
@@ -148,8 +182,11 @@ def backward(
                 _sigmoid(a[3], n * strides[3] + first, bias, (3 - tied) * W + first, m, I, J)
                 o = n * steps[3] + first
                 for d in range(m):
-                    p = load(KIND, c, at + d)
-                    store(KIND, P, d, p if tied else _tanh(p))
+                    p, dp = load(KIND, c, at + d), _ONE
+                    if not tied:
+                        p, dp = tanh_slope(p)
+                    store(KIND, P, d, p)
+                    store(KIND, Z, d, dp)
                 for d in range(m):
                     store(KIND, J, d, load(KIND, J, d) * load(KIND, P, d))
                 for d in range(m):
@@ -158,16 +195,18 @@ def backward(
                     store(KIND, da[3], o + d, load(KIND, G, d) * load(KIND, J, d))
                 if not tied:
                     for d in range(m):
-                        p = load(KIND, P, d)
-                        store(KIND, G, d, load(KIND, G, d) * (_ONE - p * p))
+                        store(KIND, G, d, load(KIND, G, d) * load(KIND, Z, d))
             elif tied:
                 for d in range(m):
                     store(KIND, G, d, load(KIND, g, at + d))
             else:
                 for d in range(m):
-                    p = _tanh(load(KIND, c, at + d))
-                    store(KIND, G, d, load(KIND, g, at + d) * (_ONE - p * p))
-            _candidate(a[0], n * strides[0] + first, bias, first, m, Z, bounded)
+                    _, dp = tanh_slope(load(KIND, c, at + d))
+                    store(KIND, G, d, load(KIND, g, at + d) * dp)
+            if bounded:
+                _tanh_slope(a[0], n * strides[0] + first, bias, first, m, Z, P)
+            else:
+                _sum(a[0], n * strides[0] + first, bias, first, m, Z)
             _sigmoid(a[1], n * strides[1] + first, bias, W + first, m, F, K)
             before, z, f = (c, n * steps[0] + first, n * steps[1] + first)
             past = at - W
@@ -193,10 +232,9 @@ def backward(
                     store(KIND, da[2], i + d, x * load(KIND, Z, d))
             if bounded:
                 for d in range(m):
-                    y = load(KIND, Z, d)
-                    store(KIND, da[0], z + d, load(KIND, G, d) * load(KIND, write, d) * (_ONE - y * y))
+                    store(KIND, da[0], z + d, load(KIND, G, d) * load(KIND, write, d) * load(KIND, P, d))
             else:
                 for d in range(m):
                     store(KIND, da[0], z + d, load(KIND, G, d) * load(KIND, write, d))
         for d in range(m):
-            store(KIND, dc0, b * W + first + d, nb.float32(load(WIDE, memory, d)))
+            store(WIDE, dc0, b * W + first + d, load(WIDE, memory, d))

@@ -54,12 +54,12 @@ class Openings:
     logit: Tensor
 
 
-def openings(form: Form, x: Tensor, weight: Tensor, mix: Tensor, bias: Tensor) -> tuple[Openings, torch.dtype]:
+def openings(form: Form, x: Tensor, weight: Tensor, mix: Tensor | None, bias: Tensor) -> tuple[Openings, torch.dtype]:
     """Gates in float32 or wider from the projections in the dtype that autocast gives them, and that dtype."""
     product = functional.linear(x, weight)
     size = form.rank or form.width
     parts = torch.split(product, [form.width] + [size] * form.gates, -1)
-    logits = [functional.linear(code, m) for code, m in zip(parts[1:], mix.unbind(0), strict=True)] if form.rank else parts[1:]
+    logits = parts[1:] if mix is None else [functional.linear(code, m) for code, m in zip(parts[1:], mix.unbind(0), strict=True)]
     wide = torch.promote_types(product.dtype, torch.float32)
     candidate, *gates = (a.to(wide) + b.to(wide) for a, b in zip((parts[0], *logits), bias.unbind(0), strict=True))
     write = torch.sigmoid(-gates[0] if form.tied else gates[1])
@@ -75,19 +75,29 @@ def readout(form: Form, gates: Openings, c: Tensor) -> Tensor:
 
 
 def composed(
-    form: Form, x: Tensor, weight: Tensor, mix: Tensor, bias: Tensor, c0: Tensor, mask: Tensor | None = None, bounds: Tensor | None = None
+    form: Form,
+    x: Tensor,
+    weight: Tensor,
+    mix: Tensor | None,
+    bias: Tensor,
+    c0: Tensor,
+    mask: Tensor | None = None,
+    bounds: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Outputs (B, T, width) and last states, by torch operations and the linear scan."""
+    """Outputs (B, T, width) and last states in the dtype of c0 or wider, by torch operations and the linear scan."""
     gates, dtype = openings(form, x, weight, mix, bias)
-    start = c0.to(gates.forget.dtype)
-    start = start if bounds is None else start.unsqueeze(0)
+    wide = torch.promote_types(gates.forget.dtype, c0.dtype)
+    start = c0 if bounds is None else c0.unsqueeze(0)
     drive = gates.write * gates.candidate
-    c, last = linear_scan(gates.forget, drive, start, mask=mask, cu_seqlens=bounds, return_final=True)
-    return readout(form, gates, c).to(dtype), last if bounds is None else last.squeeze(0)
+    c, last = linear_scan(gates.forget, drive, start, mask=mask, cu_seqlens=bounds, return_final=True, dtype=wide)
+    return readout(form, gates, c.to(gates.forget.dtype)).to(dtype), last if bounds is None else last.squeeze(0)
 
 
-def fusable(*tensors: Tensor) -> bool:
-    """Whether compiled kernels take these tensors: float32 on the CPU, in eager mode, no transform that has to see operations."""
+def fusable(*tensors: Tensor | None, states: tuple[Tensor, ...] = ()) -> bool:
+    """Whether compiled kernels take these tensors: float32 on the CPU, in eager mode, no transform that has to see operations.
+
+    ``states`` may be float64 as well.
+    """
     if torch.compiler.is_compiling():
         return False
     from seqsci.engine import launch
@@ -95,12 +105,12 @@ def fusable(*tensors: Tensor) -> bool:
     return (
         launch.available()
         and all(
-            type(t) in (Tensor, torch.nn.Parameter)
-            and t.dtype == torch.float32
-            and t.device.type == "cpu"
-            and not is_legacy_batchedtensor(t)
-            for t in tensors
+            type(t) in (Tensor, torch.nn.Parameter) and t.device.type == "cpu" and not is_legacy_batchedtensor(t)
+            for t in (*tensors, *states)
+            if t is not None
         )
+        and all(t.dtype == torch.float32 for t in tensors if t is not None)
+        and all(t.dtype in (torch.float32, torch.float64) for t in states)
         and torch._C._functorch.peek_interpreter_stack() is None
         and torch._C._len_torch_dispatch_stack() == 0
         and forward_ad._current_level < 0
@@ -109,48 +119,53 @@ def fusable(*tensors: Tensor) -> bool:
 
 
 class Fused(torch.autograd.Function):
-    """(x, weight, mix, bias, c0) -> (h, last) in compiled kernels; derivatives of its gradient are those of `composed`."""
+    """(x, weight, mix, bias, c0) -> (h, last) in compiled kernels; derivatives of its gradient are those of `composed`.
+
+    The kernels carry the state in double, from c0 to the last state, whichever dtype those have.
+    """
 
     @staticmethod
-    def forward(ctx: Any, form: Form, x: Tensor, weight: Tensor, mix: Tensor, bias: Tensor, c0: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, form: Form, x: Tensor, weight: Tensor, mix: Tensor | None, bias: Tensor, c0: Tensor) -> tuple[Tensor, Tensor]:
         batch, steps, _ = x.shape
         flat = x.reshape(batch * steps, -1)
         product = flat @ weight.t()
         logits = _logits(form, product, mix)
         c = torch.empty((batch, steps, form.width))
         h = c if form.tied and not form.read else torch.empty_like(c)
-        start = c0.contiguous()
-        _run(form, "forward", (batch, steps), product, logits, bias, (start, c, h))
+        last = torch.empty_like(c0, dtype=torch.float64, memory_format=torch.contiguous_format)
+        _run(form, "forward", (batch, steps), product, logits, bias, (c0.double().contiguous(), c, h, last))
         ctx.save_for_backward(x, weight, mix, bias, c0, product, logits, c)
         ctx.form = form
-        return h, c[:, -1].clone()
+        return h, last.to(c0.dtype)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor, g_last: Tensor) -> tuple[Tensor | None, ...]:
         form = ctx.form
         x, weight, mix, bias, c0, product, logits, c = ctx.saved_tensors
-        if torch.is_grad_enabled() or not fusable(g, g_last):
+        if torch.is_grad_enabled() or not fusable(g, states=(g_last,)):
             return None, *_composed_gradients(form, (x, weight, mix, bias, c0), (g, g_last), ctx.needs_input_grad[1:])
         batch, steps, _ = x.shape
         flat = x.reshape(batch * steps, -1)
         d_product = torch.empty_like(product)
         d_logits = torch.empty_like(logits) if form.rank else d_product
-        dc0 = torch.empty_like(c0, memory_format=torch.contiguous_format)
-        tensors = (c0.contiguous(), c, g.contiguous(), g_last.contiguous(), dc0)
+        dc0 = torch.empty_like(c0, dtype=torch.float64, memory_format=torch.contiguous_format)
+        tensors = (c0.float().contiguous(), c, g.contiguous(), g_last.double().contiguous(), dc0)
         _run(form, "backward", (batch, steps), product, logits, bias, tensors, (d_product, d_logits))
-        d_mix = torch.empty_like(mix)
-        for j in range(form.gates if form.rank else 0):
-            code = slice(form.width + j * form.rank, form.width + (j + 1) * form.rank)
-            own = d_logits[:, j * form.width : (j + 1) * form.width]
-            torch.mm(own.t(), product[:, code], out=d_mix[j])
-            d_product[:, code] = own @ mix[j]
+        d_mix = None
+        if mix is not None:
+            d_mix = torch.empty_like(mix)
+            for j in range(form.gates):
+                code = slice(form.width + j * form.rank, form.width + (j + 1) * form.rank)
+                own = d_logits[:, j * form.width : (j + 1) * form.width]
+                torch.mm(own.t(), product[:, code], out=d_mix[j])
+                d_product[:, code] = own @ mix[j]
         sums = torch.cat((d_product[:, : form.width].sum(0), d_logits.sum(0))) if form.rank else d_product.sum(0)
         dx = (d_product @ weight).view_as(x) if ctx.needs_input_grad[1] else None
-        return None, dx, d_product.t() @ flat, d_mix, sums.view_as(bias), dc0
+        return None, dx, d_product.t() @ flat, d_mix, sums.view_as(bias), dc0.to(c0.dtype)
 
 
-def _logits(form: Form, product: Tensor, mix: Tensor) -> Tensor:
-    if not form.rank:
+def _logits(form: Form, product: Tensor, mix: Tensor | None) -> Tensor:
+    if mix is None:
         return product
     logits = product.new_empty((product.shape[0], form.gates * form.width))
     for j in range(form.gates):
@@ -159,7 +174,7 @@ def _logits(form: Form, product: Tensor, mix: Tensor) -> Tensor:
     return logits
 
 
-def _composed_gradients(form: Form, inputs: tuple[Tensor, ...], cotangents: tuple[Tensor, Tensor], needs: tuple[bool, ...]) -> Any:
+def _composed_gradients(form: Form, inputs: Any, cotangents: tuple[Tensor, Tensor], needs: tuple[bool, ...]) -> Any:
     again = torch.is_grad_enabled()
     with torch.enable_grad():
         outputs = composed(form, *inputs)

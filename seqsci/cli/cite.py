@@ -32,16 +32,18 @@ _BEFORE = (
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("config", metavar="NAME", nargs="?", help="a shipped name or the path of a YAML file: its sources as well")
+    parser.add_argument(
+        "config", metavar="NAME", nargs="?", help="a shipped name, the path of a YAML file, or the folder of a run: its sources as well"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the entries."""
     print(software())
     if arguments.config is not None:
-        from seqsci.cli.configured import configured
+        from seqsci.cli.configured import configured, named
 
-        for entry in sources(configured(arguments.config)[1]):
+        for entry in sources(configured(named(arguments.config))[1]):
             print(f"\n{entry}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from seqsci.sequences import Sequences
 
 HELP = "held-out comparison of a run, or a table of several runs"
+SCORES = {"qlike": "QLIKE", "nll": "NLL", "log_loss": "log loss", "auc": "AUC", "rmse_bins": "RMSE(bins)"}
+"""Columns of scores.csv that the table of several runs shows, where a run has them, with their heads."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -62,15 +65,18 @@ def several(names: Sequence[str]) -> str:
     """Likelihood, criteria, rows, data hash and held-out scores of several runs; says where they are not comparable."""
     from seqsci.cli.configured import fit_of
 
-    table, fits, windows = [], [], set()
+    table, fits, held_out, windows = [], [], [], set()
     for name in names:
         folder, fit = fit_of(name)
-        score, window = _scores(folder)
+        scores, window = _scores(folder)
         fits.append(fit)
+        held_out.append(scores)
         windows |= {window} - {""}
         facts = (f"{fit.log_likelihood:.3f}", str(fit.parameter_count), f"{fit.aic:.2f}", f"{fit.bic:.2f}", str(fit.rows), fit.data_hash)
-        table.append([folder.name, fit.model.name, *facts, *score])
-    head = ["run", "model", "log-lik.", "k", "AIC", "BIC", "rows", "data", "QLIKE", "NLL"]
+        table.append([folder.name, fit.model.name, *facts])
+    shown = [n for n in SCORES if any(n in scores for scores in held_out)]
+    table = [[*row, *(scores.get(n, "-") for n in shown)] for row, scores in zip(table, held_out, strict=True)]
+    head = ["run", "model", "log-lik.", "k", "AIC", "BIC", "rows", "data", *(SCORES[n] for n in shown)]
     widths = [max(len(r[i]) for r in (head, *table)) for i in range(len(head))]
     lines = ["  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True))) for r in (head, *table)]
     if len({f.data_hash for f in fits}) == 1:
@@ -85,17 +91,19 @@ def several(names: Sequence[str]) -> str:
         *([f"{', '.join(trained)}: k leaves out the weights of the network, so AIC and BIC flatter it"] if trained else []),
         *(["held-out scores: NOT on the same rows: " + " | ".join(sorted(windows))] if len(windows) > 1 else []),
         *([f"held-out scores: {next(iter(windows))}"] if len(windows) == 1 else []),
-        *(["no held-out scores (-): seqsci compare RUN computes them"] if any(r[-1] == "-" for r in table) else []),
+        *(["no held-out scores (-): seqsci compare RUN computes them"] if not all(held_out) else []),
         *(["held-out scores are context; a claim needs the paired differences of one comparison"] if windows else []),
     ]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], "", *notes])
 
 
-def _scores(folder: Path) -> tuple[list[str], str]:
-    """QLIKE and NLL of the run's own model, and what they were computed on; dashes where there is no comparison."""
+def _scores(folder: Path) -> tuple[dict[str, str], str]:
+    """Scores of the run's own model by column, and what they were computed on; none where there is no comparison."""
     try:
         with (folder / "scores.csv").open(newline="") as stream:
             ours = next(csv.DictReader(stream))
-        return [f"{float(ours[n]):.4f}" for n in ("qlike", "nll")], (folder / "comparison.txt").read_text().splitlines()[0]
-    except (OSError, StopIteration, KeyError, ValueError, IndexError):
-        return ["-", "-"], ""
+        found = {n: float(ours[n]) for n in SCORES if n in ours}
+        window = (folder / "comparison.txt").read_text().splitlines()[0]
+    except (OSError, StopIteration, TypeError, ValueError, IndexError):
+        return {}, ""
+    return {n: f"{v:.4f}" for n, v in found.items() if not math.isnan(v)}, window

@@ -37,6 +37,14 @@ def configured(name: str) -> tuple[dict[str, Any], Model]:
     return config, model
 
 
+def named(name: str) -> str:
+    """The name of a configuration: as it is, or the path of config.yaml where a run is named (its folder or its model.json)."""
+    from seqsci.registry import names
+
+    path = Path(name)
+    return config_of(folder_of(name)) if name not in names() and (path.is_dir() or path.name == ARTEFACT) else name
+
+
 def folder_of(run: str) -> Path:
     """The folder of a run that was named by its folder or by its model.json; raises `ArtefactError` where there is no artefact."""
     path = Path(run)

@@ -39,6 +39,7 @@ def overrides() -> dict[str, str]:
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
+    parser.usage = "seqsci fit --config NAME [--data FILE] [options]"
     parser.add_argument("--config", metavar="NAME", help="a shipped name (seqsci list) or the path of a YAML file")
     parser.add_argument("--out", default="runs", metavar="DIR", help="folder of the runs (default: runs)")
     parser.add_argument("--no-compare", action="store_true", help="fit only, without the held-out comparison")

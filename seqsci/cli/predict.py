@@ -46,15 +46,24 @@ def run(arguments: argparse.Namespace) -> None:
     from seqsci.cli.configured import drive_of, fit_of
 
     folder, fit = fit_of(arguments.run)
-    if len(fit.sequences.starts) != 1:
-        got = f"{len(fit.sequences.starts)} units"
-        raise DataError(explain(f"{arguments.run}: a forecast continues one series", got, "one unit", "fit the series by itself"))
+    one_series(fit, f"{arguments.run}: a forecast continues one series")
     path = getattr(arguments, "data.path")
     if path is not None:
         fit = take_in(fit, folder, path, {k: getattr(arguments, f"data.{k}") for k in READING})
     known, dates = future(fit, arguments.horizon, arguments.future, drive_of(folder, fit))
     forecast = fit.predict(arguments.horizon, arguments.draws, arguments.seed, known or None)
     _write(table(forecast, dates or following(fit, arguments.horizon), arguments.level), arguments.out)
+
+
+def one_series(fit: Fit, what: str) -> None:
+    """Refuse a run of several units: rows that come later belong to one of them each, and are never matched by position."""
+    units = len(fit.sequences.starts)
+    if units == 1:
+        return
+    fix = "score it held out: seqsci compare RUN; take the model elsewhere: seqsci export RUN --to python; or fit the series by itself"
+    if any(k.name == "elapsed_days" for k in fit.model.mechanism.known):
+        fix += "; when to review a card next: next_interval of seqsci.domains.memory.planning.intervals, in Python"
+    raise DataError(explain(what, f"{units:,} units", "a run of one unit", fix))
 
 
 def _check(arguments: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from seqsci.cli.predict import READING, take_in
+from seqsci.cli.predict import READING, one_series, take_in
 from seqsci.errors import DataError, explain
 
 HELP = "scores of a run on rows that came after its fit"
@@ -25,6 +25,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     folder, fit = fit_of(arguments.run)
     path = getattr(arguments, "data.path")
+    one_series(fit, f"{arguments.run}: rows after the fit are those of one series")
     before = len(fit.sequences)
     longer = take_in(fit, folder, path, {k: getattr(arguments, f"data.{k}") for k in READING})
     if len(longer.sequences) == before:

@@ -32,4 +32,5 @@ def run(arguments: argparse.Namespace) -> None:
         print("  these rows chose the epoch, and the parameters were concluded on them too: not an independent score (seqsci test)")
     else:
         print(table(fit, 0, rows, "fitted"))
-        print("  in sample: the parameters have seen these rows; for others: seqsci test RUN --data.path FILE, or seqsci compare RUN")
+        others = "seqsci test RUN --data.path FILE, or seqsci compare RUN" if len(fit.sequences.starts) == 1 else "seqsci compare RUN"
+        print(f"  in sample: the parameters have seen these rows; for others: {others}")

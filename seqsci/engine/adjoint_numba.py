@@ -81,21 +81,33 @@ def lanes_adjoint(
 
 
 @_jit
+def last_products(
+    kind: Any, pl: int, pz: int, pd: int, lt: int, ld: int, zs: int, zd: int, dt: int, dd: int, offsets: Any, D: int, lo: int, hi: int
+) -> None:  # fmt: skip
+    """``df`` of a gate that is not shared, at the last steps of the packed sequences lo to hi, where p is the initial state."""
+    for s in range(lo, hi):
+        t = offsets[s + 1] - 1
+        if t >= offsets[s]:
+            for d in range(D):
+                x = widen(load(kind, pl, t * lt + d * ld)) * conjugate(widen(load(kind, pz, s * zs + d * zd)))
+                store(kind, pd, t * dt + d * dd, narrow(kind, x))
+
+
+@_jit
 def time_sums(
     kind: Any, pl: int, pc: int, pz: int, ls: Any, cs: Any, zs: Any, offsets: Any, D: int, lo: int, hi: int, spans: int, sums: Any
 ) -> None:  # fmt: skip
     """Sums of df over spans of a row of time, for the pieces lo to hi of rows times spans: ``sums[row, span]``, which starts from zero."""
-    S = len(offsets) - 1
-    for w in range(lo, hi):
-        row, start = w // spans, w % spans * SPAN
-        r, d = row // D, row % D
-        b, s = r // S, r % S
-        n = offsets[s + 1] - offsets[s]
+    S, row, span = len(offsets) - 1, lo // spans, lo % spans
+    r, d = row // D, row % D
+    b, s = r // S, r % S
+    for _ in range(lo, hi):
+        start, n = span * SPAN, offsets[s + 1] - offsets[s]
         end = min(n - 1, start + SPAN)  # the last step is multiplied by the initial state
         ol = b * ls[0] + offsets[s] * ls[1] + d * ls[2]
         oc = b * cs[0] + (offsets[s] + 1) * cs[1] + d * cs[2]
         whole = start + max(0, end - start) // 4 * 4
-        p = q = x = y = sums[row, w % spans]
+        p = q = x = y = sums[row, span]
         for t in range(start, whole, 4):
             a, c = ol + t * ls[1], oc + t * cs[1]
             p += widen(load(kind, pl, a)) * conjugate(widen(load(kind, pc, c)))
@@ -107,7 +119,14 @@ def time_sums(
         if start <= n - 1 < start + SPAN:
             z = widen(load(kind, pz, b * zs[0] + s * zs[1] + d * zs[2]))
             p += widen(load(kind, pl, ol + (n - 1) * ls[1])) * conjugate(z)
-        sums[row, w % spans] = (p + q) + (x + y)
+        sums[row, span] = (p + q) + (x + y)
+        span += 1
+        if span == spans:
+            span, row, d = 0, row + 1, d + 1
+            if d == D:
+                d, s = 0, s + 1
+                if s == S:
+                    s, b = 0, b + 1
 
 
 @_jit

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqsci.engine import formulas, launch, pool
+from seqsci.engine import launch, pool
 from seqsci.engine.launch import KINDS, WIDE, View
 from seqsci.engine.memory import allocate
 
@@ -66,13 +66,25 @@ def _lanes(f: Tensor, c: Tensor, c0: Tensor, g: Tensor, offsets: Tensor | None, 
 
 def _full(states: Tensor, c: Tensor, c0: Tensor, offsets: Tensor | None, reverse: bool) -> Tensor:
     """The gradient of a gate that is not shared, written in place: no shifted copy of the states."""
-    if offsets is not None:
-        return (states * formulas.before(c, c0, offsets, reverse).conj()).contiguous()
     df = allocate(c, torch.contiguous_format)
     first, later, before = (slice(-1, None), slice(None, -1), c[:, 1:]) if reverse else (slice(1), slice(1, None), c[:, :-1])
     torch.mul(states[:, later], before.conj(), out=df[:, later])
-    torch.mul(states[:, first], c0.conj(), out=df[:, first])
+    if offsets is None:
+        torch.mul(states[:, first], c0.conj(), out=df[:, first])
+    else:
+        _over_bounds(states, c0, df, offsets, reverse)
     return df
+
+
+def _over_bounds(states: Tensor, c0: Tensor, df: Tensor, offsets: Tensor, reverse: bool) -> None:
+    """Write df at the first step of every packed sequence, where the product with the step before ran over a bound."""
+    from seqsci.engine.adjoint_numba import last_products
+
+    _, steps, width = df.shape
+    bounds = launch.bounds_of(offsets, steps, not reverse)
+    views = (View(states, not reverse, steps), View(c0, not reverse, len(bounds) - 1), View(df, not reverse, steps))
+    strides = (n for v in views for n in v.strides[1:])
+    last_products(KINDS[df.dtype][0], *(v.address for v in views), *strides, bounds, width, 0, len(bounds) - 1)
 
 
 def _reduced(sums: Any, f: Tensor) -> Tensor:
@@ -92,7 +104,7 @@ def _summed(f: Tensor, states: Tensor, c: Tensor, c0: Tensor, offsets: Tensor | 
     kind, wide = KINDS[c.dtype]
     places = (*(v.address for v in views), *(v.strides for v in views))
     if f.shape[1] == 1:
-        rows, spans = batch * (len(bounds) - 1) * width, math.ceil(steps / SPAN)
+        rows, spans = batch * (len(bounds) - 1) * width, math.ceil(np.diff(bounds).max() / SPAN)
         count = min(pool.threads(c.numel()), rows * spans)
         sums: Any = np.zeros((rows, spans), wide)
 
@@ -101,7 +113,7 @@ def _summed(f: Tensor, states: Tensor, c: Tensor, c0: Tensor, offsets: Tensor | 
             time_sums(kind, *places, bounds, width, lo, hi, spans, sums)
 
         pool.run(work, count)
-        return _reduced(sums.sum(1).reshape(batch, -1, width), f)
+        return _reduced((sums.sum(1) if spans > 1 else sums).reshape(batch, -1, width), f)
     total: Any = np.zeros((f.shape[0], steps, f.shape[2]), wide)
     count = min(pool.threads(c.numel()), steps)
 

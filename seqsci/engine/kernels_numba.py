@@ -23,6 +23,8 @@ from seqsci.engine.vectors import advance
 
 TILE = 128
 CHUNK = 16 * TILE
+SHORT = 64
+"""Steps of a row that are run one after the other: fewer do not repay a tile."""
 GROWTH = 1e6
 """Above this product of gates a chunk's carry is replayed, not composed: an inf or a cancellation would not be what the loop gives."""
 
@@ -145,18 +147,19 @@ def chains(
     kind: Any, initial: Any, pf: int, pu: int, pz: int, pc: int, pe: int, fs: Any, us: Any, zs: Any, cs: Any, offsets: Any, D: int, lo: int,
     hi: int, lag: int, F: Any, U: Any, carry: Any, at: Any, places: Any,
 ) -> None:  # fmt: skip
-    """Rows lo to hi in groups of eight, any strides; where time is contiguous, through registers, else and at the ends through tiles."""
-    S, size = len(offsets) - 1, kind.itemsize
+    """Rows lo to hi in groups of eight, any strides; where time is contiguous, through registers, else and at long ends through tiles."""
+    S, size, ft, ut, ct = len(offsets) - 1, kind.itemsize, fs[1], us[1], cs[1]
+    r, d = lo // D, lo % D
+    b, s = r // S, r % S
     for group in range(lo, hi, 8):
         m, longest, shortest = min(8, hi - group), 0, offsets[S]
         for q in range(m):
-            r = (group + q) // D
-            b, s, d = r // S, r % S, (group + q) % D
-            n = offsets[s + 1] - offsets[s]
-            of = b * fs[0] + offsets[s] * fs[1] + d * fs[2]
-            ou = b * us[0] + offsets[s] * us[1] + d * us[2]
-            oc = b * cs[0] + offsets[s] * cs[1] + d * cs[2]
-            at[q, 0], at[q, 1], at[q, 2], at[q, 3] = of - lag * fs[1], ou, oc, n
+            first = offsets[s]
+            n = offsets[s + 1] - first
+            of = b * fs[0] + (first - lag) * ft + d * fs[2]
+            ou = b * us[0] + first * ut + d * us[2]
+            oc = b * cs[0] + first * ct + d * cs[2]
+            at[q, 0], at[q, 1], at[q, 2], at[q, 3] = of, ou, oc, n
             longest, shortest = max(longest, n), min(shortest, n)
             if n > 0:
                 x = widen(load(kind, pu, ou))
@@ -164,32 +167,48 @@ def chains(
                     x += widen(load(kind, pf, of)) * widen(load(initial, pz, b * zs[0] + s * zs[1] + d * zs[2]))
                 carry[q] = x
                 store(kind, pc, oc, narrow(kind, x))
-                if pe != 0:
-                    store(carry, pe, group + q, x)
+            d += 1
+            if d == D:
+                d, s = 0, s + 1
+                if s == S:
+                    s, b = 0, b + 1
         start = 1
-        if shortest > 8 and us[1] == cs[1]:
+        if shortest > 8 and ut == ct:
             for q in range(8):  # where there are fewer, the last row is computed again
                 p = min(q, m - 1)
-                places[0, q] = pf + (at[p, 0] + fs[1]) * size
-                places[1, q] = pu + (at[p, 1] + us[1]) * size
-                places[2, q] = pc + (at[p, 2] + cs[1]) * size
+                places[0, q] = pf + (at[p, 0] + ft) * size
+                places[1, q] = pu + (at[p, 1] + ut) * size
+                places[2, q] = pc + (at[p, 2] + ct) * size
                 carry[q] = carry[p]
             table, blocks = places.ctypes.data, (shortest - 1) // 8
-            if advance(kind, table, table + 64, table + 128, blocks, carry.ctypes.data, fs[1], us[1]):
+            if advance(kind, table, table + 64, table + 128, blocks, carry.ctypes.data, ft, ut):
                 start = 1 + 8 * blocks
-                if pe != 0:
-                    for q in range(m):
-                        store(carry, pe, group + q, carry[q])
+        rest = 0
+        for q in range(m):
+            rest += max(0, at[q, 3] - start)
+        if longest - start <= SHORT or rest <= 3 * (longest - start):  # a tile takes as long for one row as for eight
+            for q in range(m):
+                x, of, ou, oc = carry[q], at[q, 0] + start * ft, at[q, 1] + start * ut, at[q, 2] + start * ct
+                for _ in range(start, at[q, 3]):
+                    x = widen(load(kind, pf, of)) * x + widen(load(kind, pu, ou))
+                    store(kind, pc, oc, narrow(kind, x))
+                    of, ou, oc = of + ft, ou + ut, oc + ct
+                carry[q] = x
+            start = longest
+        if pe != 0:
+            for q in range(m):
+                if at[q, 3] > 0:
+                    store(carry, pe, group + q, carry[q])
         for i in range(start, longest, TILE):
             for q in range(m):
                 count = min(TILE, at[q, 3] - i)
                 if count > 0:
-                    _fill(kind, pf, at[q, 0] + i * fs[1], fs[1], count, F, q * TILE)
-                    _fill(kind, pu, at[q, 1] + i * us[1], us[1], count, U, q * TILE)
+                    _fill(kind, pf, at[q, 0] + i * ft, ft, count, F, q * TILE)
+                    _fill(kind, pu, at[q, 1] + i * ut, ut, count, U, q * TILE)
             _run_tile(F, U, carry, min(TILE, longest - i))
             for q in range(m):
                 count = min(TILE, at[q, 3] - i)
                 if count > 0:
-                    _flush(kind, pc, at[q, 2] + i * cs[1], cs[1], count, U, q * TILE)
+                    _flush(kind, pc, at[q, 2] + i * ct, ct, count, U, q * TILE)
                     if pe != 0:
                         store(carry, pe, group + q, U[q * TILE + count - 1])

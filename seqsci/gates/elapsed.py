@@ -18,14 +18,16 @@ class ElapsedGate(Gate):
 
     | parameter | symbol | set | reading |
     |---|---|---|---|
-    | half_life | h | (0, inf) | time after which half of the old state is left, in the unit of ``elapsed`` |
+    | half_life | h | (0, inf) | time after which half of the old state is left, in the unit of ``elapsed``, which ``unit`` names |
     """
+
+    unit: str = "unit of elapsed"
 
     signals = ("elapsed",)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        return (Parameter("half_life", Positive(), 10.0, "unit of elapsed", "h", "time after which half of the old state is left"),)
+        return (Parameter("half_life", Positive(), 10.0, self.unit, "h", "time after which half of the old state is left"),)
 
     def opening(self, signals: dict[str, Expression], parameters: dict[str, Expression]) -> Expression:
         return exp(-LOG_2 * signals["elapsed"] / parameters["half_life"])

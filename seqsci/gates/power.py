@@ -20,18 +20,20 @@ class PowerGate(Gate):
 
     | parameter | symbol | set | reading |
     |---|---|---|---|
-    | half_life | h | (0, inf) | time after which half of the old state is left, in the unit of ``elapsed`` |
+    | half_life | h | (0, inf) | time after which half of the old state is left, in the unit of ``elapsed``, which ``unit`` names |
     | decay | d | [0.05, 20] | exponent of forgetting at long gaps; the smaller, the longer a rest is kept |
 
     Source: Wixted and Ebbesen (1991), DOI 10.1111/j.1467-9280.1991.tb00175.x.
     """
+
+    unit: str = "unit of elapsed"
 
     signals = ("elapsed",)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         return (
-            Parameter("half_life", Positive(), 10.0, "unit of elapsed", "h", "time after which half of the old state is left"),
+            Parameter("half_life", Positive(), 10.0, self.unit, "h", "time after which half of the old state is left"),
             Parameter("decay", Interval(0.05, 20.0), 0.5, "1", "d", "exponent of forgetting at long gaps"),
         )
 

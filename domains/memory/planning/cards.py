@@ -131,6 +131,20 @@ class CardModel:
         return {n: np.broadcast_to(np.asarray(v, float), (rows,)).copy() for n, v in zip(self.names, values, strict=True)}
 
 
+def per_card(name: str, value: Any, rows: int) -> Array:
+    """One number for all cards, or one a card, as a float array (rows,); raises `DataError` for anything else."""
+    try:
+        found = np.asarray(value, float)
+    except (TypeError, ValueError) as error:
+        raise DataError(explain(f"{name} is no number", repr(value)[:80], "a number, or one a card", "correct it")) from error
+    if found.ndim > 1 or (found.ndim == 1 and len(found) not in (1, rows)):
+        got = f"an array of shape {found.shape} for {rows} cards"
+        raise DataError(
+            explain(f"{name} does not fit the cards", got, f"one number, or one a card: ({rows},)", "ask for one value at a time")
+        )
+    return np.broadcast_to(found, (rows,))
+
+
 def checked_grades(grade: Any) -> Array:
     """Grades as a float array (n,); raises `DataError` for anything but 1, 2, 3 and 4."""
     grades = np.atleast_1d(np.asarray(grade, float))

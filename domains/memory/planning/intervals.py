@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seqsci.domains.memory.planning.cards import ELAPSED, GRADES, SAME_DAY, CardModel, States
+from seqsci.domains.memory.planning.cards import ELAPSED, GRADES, SAME_DAY, CardModel, States, per_card
 from seqsci.equations.inversion import Inverse, inverse
 from seqsci.equations.symbolic import trace
 from seqsci.errors import DataError, explain
@@ -95,11 +95,11 @@ def next_interval(
     cards = CardModel.of(fitted)
     found = cards.checked(states)
     rows = len(next(iter(found.values())))
-    wanted = np.broadcast_to(np.asarray(retention, float), (rows,))
+    wanted = per_card("retention", retention, rows)
     if not ((wanted > 0) & (wanted < 1)).all() or not 0 <= shortest < maximum < np.inf:
         got = f"retention {wanted.min():g} to {wanted.max():g}, interval {shortest:g} to {maximum:g} days"
         raise DataError(explain("no interval can be sought", got, "0 < retention < 1, 0 <= shortest < maximum", "correct these"))
-    fixed = {SAME_DAY: np.zeros(rows), **(known or {})}
+    fixed = {SAME_DAY: np.zeros(rows), **{n: per_card(f"known {n}", v, rows) for n, v in (known or {}).items()}}
     times = shortest + np.expm1(np.linspace(0, np.log1p(maximum - shortest), GRID))
     times[-1] = maximum
     curve = np.stack([cards.recall(found, np.full(rows, t), fixed) for t in times])
@@ -202,11 +202,12 @@ def next_states(
     cards = CardModel.of(fitted)
     found = cards.checked(states)
     rows = len(next(iter(found.values())))
-    elapsed = np.broadcast_to(np.asarray(elapsed_days, float), (rows,))
-    wanted = np.tile(np.broadcast_to(np.asarray(retention, float), (rows,)), len(GRADES))
-    after = [cards.after(found, elapsed, np.full(rows, g), known) for g in GRADES]
+    elapsed = per_card("elapsed_days", elapsed_days, rows)
+    wanted = np.tile(per_card("retention", retention, rows), len(GRADES))
+    given = {n: per_card(f"known {n}", v, rows) for n, v in (known or {}).items()}
+    after = [cards.after(found, elapsed, np.full(rows, g), given) for g in GRADES]
     flat = {n: np.concatenate([a[n] for a in after]) for n in cards.names}
-    later = {n: np.tile(np.asarray(v, float), len(GRADES)) for n, v in (known or {}).items() if n != SAME_DAY}
+    later = {n: np.tile(v, len(GRADES)) for n, v in given.items() if n != SAME_DAY}
     solved = next_interval(fitted, flat, wanted, later, 0.0, maximum)
     shape = (len(GRADES), rows)
     fields = (solved.days, solved.retention, solved.reachable, solved.largest, solved.capped)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from seqsci.domains.memory.planning.cards import SAME_DAY, CardModel
+from seqsci.domains.memory.planning.cards import SAME_DAY, CardModel, per_card
 from seqsci.errors import DataError, explain
 from seqsci.estimation.result import Fit
 from seqsci.model import Model
@@ -49,8 +49,13 @@ def state_from_sm2(
     Source of SM-2: Wozniak (1990), Optimization of learning, https://super-memory.com/english/ol/sm2.htm.
     """
     cards = CardModel.of(fitted)
-    columns = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, float)) for v in (ease_factor, interval_days, retention, lapses)))
-    factor, interval, wanted, counted = (np.array(c) for c in columns)
+    named = {"ease_factor": ease_factor, "interval_days": interval_days, "retention": retention, "lapses": lapses}
+    lengths = {n: np.size(v) for n, v in (*named.items(), *(given or {}).items())}
+    rows = max(lengths.values())
+    if wrong := [f"{n} {size}" for n, size in lengths.items() if size not in (1, rows)]:
+        got = f"{', '.join(wrong)}, beside {rows} cards"
+        raise DataError(explain("columns of cards differ in length", got, "one value, or one a card, in each", "take them from one table"))
+    factor, interval, wanted, counted = (np.array(per_card(n, v, rows)) for n, v in named.items())
     faults = [
         f"{name} {values.min():g} to {values.max():g}, not {admissible}"
         for name, values, ok, admissible in (
@@ -76,7 +81,7 @@ def state_from_sm2(
         got = f"states {', '.join(cards.names)}"
         fix = f"pass given={{name: values}} for {', '.join(missing)}" if "stability" in cards.names else "replay the log: annotate"
         raise DataError(explain(f"SM-2 says nothing of {cards.model.name}", got, f"stability, and of {', '.join(mapped)}", fix))
-    states = {n: np.broadcast_to(np.asarray(mapped[n], float), wanted.shape) for n in others}
+    states = {n: per_card(n, mapped[n], rows) for n in others}
     return {n: stability(cards, states, interval, wanted) if n == "stability" else states[n].copy() for n in cards.names}
 
 

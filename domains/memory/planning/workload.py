@@ -50,13 +50,20 @@ class Plan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        counts = ("new_cards", "new_per_day", "max_reviews", "seed")
-        faults = [f"{n} = {getattr(self, n)}" for n in counts if getattr(self, n) < 0]
-        faults += [f"{n} = {getattr(self, n)}" for n in ("days", "maximum_interval") if getattr(self, n) < 1]
-        faults += [f"retention = {self.retention:g}"] if not 0 < self.retention < 1 else []
+        least = {"new_cards": 0, "new_per_day": 0, "max_reviews": 0, "seed": 0, "days": 1, "maximum_interval": 1}
+        faults = [f"{n} = {getattr(self, n)!r}" for n, low in least.items() if not _whole(getattr(self, n), low)]
+        faults += [] if _share(self.retention) else [f"retention = {self.retention!r}"]
         if faults:
-            expected = "counts of 0 or more, at least one day, retention between 0 and 1"
+            expected = "whole counts of 0 or more, whole days of at least one, retention between 0 and 1"
             raise DataError(explain("a plan cannot be simulated", "; ".join(faults), expected, "correct these"))
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
+
+
+def _share(value: object) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and bool(0 < value < 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +211,8 @@ class _Simulation:
 class RetentionTable:
     """Plans that differ in the desired retention alone: ``table`` has a row each; ``best`` costs the fewest minutes a known card.
 
-    ``at_edge`` says that the best is the first or the last that was tried: the optimum may lie further out.
+    Plans that leave reviews over at the end are out: their minutes are too few to compare; where all do, ``best`` is NaN.
+    ``at_edge`` says that the best is the first or the last of those that count: the optimum may lie further out.
     """
 
     table: pd.DataFrame
@@ -218,7 +226,10 @@ class RetentionTable:
         waited = self.table.loc[self.table["backlog"] > 0, "retention"]
         if len(waited):
             edge += f"\n  at {', '.join(f'{r:g}' for r in waited)} reviews were left over at the end: their minutes are too few to compare"
-        return f"{rows}\n  fewest minutes a known card at retention {self.best:g}{edge}\n  {self.warning}"
+        best = f"fewest minutes a known card at retention {self.best:g}"
+        if np.isnan(self.best):
+            best = "no retention is named best: allow more reviews a day (max_reviews) or fewer new cards"
+        return f"{rows}\n  {best}{edge}\n  {self.warning}"
 
 
 def minutes_by_retention(
@@ -226,7 +237,7 @@ def minutes_by_retention(
 ) -> RetentionTable:
     """Simulate the plan at several desired retentions and compare minutes per remembered card (cards of the deck count as remembered too).
 
-    Args: as `simulate_workload`; the retentions to try, two or more.
+    Args: as `simulate_workload`; the retentions to try, two or more. The best is sought among those that leave no review over at the end.
     """
     import pandas as pd
 
@@ -242,5 +253,8 @@ def minutes_by_retention(
         )
     names = ["retention", "reviews_per_day", "minutes_per_day", "backlog", "expected_known", "minutes_per_known"]
     table = pd.DataFrame(rows, columns=names)
-    best = int(table["minutes_per_known"].argmin())
-    return RetentionTable(table, float(table["retention"].iloc[best]), best in (0, len(tried) - 1))
+    done = table[(table["backlog"] == 0) & table["minutes_per_known"].notna()]
+    if done.empty:
+        return RetentionTable(table, float("nan"), False)
+    best = int(done["minutes_per_known"].argmin())
+    return RetentionTable(table, float(done["retention"].iloc[best]), best in (0, len(done) - 1))

@@ -22,6 +22,8 @@ ZSTD_CHUNK = 1 << 10
 """Compressed bytes that zstd is given at once: a block of 4 bytes may stand for 128 KiB, so 1 KiB for 32 MiB."""
 ZSTD_WINDOW = 1 << 27
 """Largest window (bytes) that a zstd frame may ask memory for."""
+FRAMES = 1 << 16
+"""Most zstd frames in a row; a frame costs a decoder, however little it holds."""
 SQLITE, ZIP, ZSTD = b"SQLite format 3\0", b"PK", b"\x28\xb5\x2f\xfd"
 NEW_EXPORT = "export it from Anki again (File, Export, 'Include scheduling information')"
 
@@ -53,7 +55,7 @@ class Bounded:
         size, ratio = self.limits.size, self.limits.ratio
         if self.written > size or (self.written > self.limits.free and self.written > ratio * self.archive):
             got = f"more than {self.written:,} bytes from {self.archive:,}"
-            fix = "if you trust the file, unpack it yourself or pass limits=Limits(...)"
+            fix = "if you trust the file, unpack it yourself or in Python pass limits=Limits(...)"
             raise DataError(explain(f"{self.path} unfolds too far", got, f"at most {size:,} bytes and {ratio:g} times its size", fix))
         self.file.write(data)
 
@@ -102,7 +104,7 @@ def _member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
     if not found:
         got = ", ".join(repr(e.filename)[:60] for e in entries[:5]) or "an empty archive"
         raise DataError(explain(f"{path} is no Anki package", got, "one of " + ", ".join(MEMBERS), "choose an .apkg or .colpkg"))
-    version = _package_version(archive)
+    version = _package_version(archive, path)
     if version > 3:
         raise DataError(
             explain(f"{path} is of a newer kind of package", f"version {version}", "1, 2 or 3", "export with 'Support older Anki'")
@@ -115,17 +117,23 @@ def _member(archive: zipfile.ZipFile, path: Path) -> zipfile.ZipInfo:
     member = named[found[0]][0]
     if member.flag_bits & 0x1:
         raise DataError(explain(f"{path} is encrypted", member.filename, "a package without a password", "decrypt it first"))
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        got = f"method {member.compress_type}"
-        raise DataError(explain(f"{path} uses a compression that Anki does not", got, "stored or deflated", NEW_EXPORT))
+    _check_compression(member, path)
     return member
 
 
-def _package_version(archive: zipfile.ZipFile) -> int:
+def _check_compression(entry: zipfile.ZipInfo, path: Path) -> None:
+    """Refuse what Anki does not write: the decoders of other methods raise errors of their own on damaged data."""
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        got = f"{entry.filename}: method {entry.compress_type}"
+        raise DataError(explain(f"{path} uses a compression that Anki does not", got, "stored or deflated", NEW_EXPORT))
+
+
+def _package_version(archive: zipfile.ZipFile, path: Path) -> int:
     """Version in the entry ``meta`` (a protobuf message, field 1); 0 where there is none."""
     entries = [e for e in archive.infolist() if e.filename == "meta" and not e.flag_bits & 0x1]
     if len(entries) != 1:
         return 0
+    _check_compression(entries[0], path)
     with archive.open(entries[0]) as source:
         head = source.read(2)
     return head[1] if len(head) == 2 and head[0] == 0x08 else 0
@@ -136,10 +144,17 @@ def _unzstd(source: IO[bytes], target: Bounded) -> None:
         zstandard: Any = importlib.import_module("zstandard")
     except ImportError as error:
         raise MissingExtraError("zstandard", "memory", f"Reading {target.path.name}") from error
-    decoder = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj()
+    decoder, frames = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj(), 1
     try:
-        while not decoder.eof and (data := source.read(ZSTD_CHUNK)):
-            target.write(decoder.decompress(data))
+        while data := source.read(ZSTD_CHUNK):
+            while data:
+                if decoder.eof:  # a stream may be several frames, one after the other
+                    decoder, frames = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj(), frames + 1
+                if frames > FRAMES:
+                    got = f"more than {FRAMES:,} zstd frames"
+                    raise DataError(explain(f"{target.path} unfolds too far", got, f"at most {FRAMES:,}", NEW_EXPORT))
+                target.write(decoder.decompress(data))
+                data = decoder.unused_data if decoder.eof else b""
     except zstandard.ZstdError as error:
         raise DataError(explain(f"{target.path} is damaged", error, "a zstd stream", NEW_EXPORT)) from error
     if not decoder.eof:

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 EARLIEST = 10**11
 """Times (ms) below this are none: the same number in seconds would be the year 5138."""
+LONGEST_ANSWER = 86_400_000
+"""Durations (ms) above a day are cut to it: nobody looks at a card for longer, and one absurd number must not cost the log."""
 LEARNING, REVIEW, RELEARNING, FILTERED, MANUAL, RESCHEDULED, UNKNOWN, FOREIGN = 0, 1, 2, 3, 4, 5, -1, 99
 """Kinds of a log row, as in Anki's revlog.type; UNKNOWN where a file does not say, FOREIGN where Anki would not say so."""
 
 RULES = {
-    "not_a_number": "a time, card, grade or other field that is no integer",
+    "not_a_number": "a time, card, grade or state that is no integer (of an Anki log: any field that is read)",
     "manual": "written by hand and not an answer: rating 0, or Anki's type 4 (set due date, forget)",
     "rescheduled": "written by a reschedule and not an answer (Anki's type 5)",
     "cram": "a filtered-deck review that does not affect scheduling (Anki's type 3 with factor 0)",
@@ -105,12 +107,15 @@ def clean(log: pd.DataFrame, cleaning: Cleaning, restart_at_learning: bool) -> C
         notes.append(f"{filtered:,} answers in filtered decks affect scheduling and are kept as reviews")
     if negative := int((g["duration_ms"] < 0).sum()):
         notes.append(f"{negative:,} durations below zero were set to zero")
+    if absurd := int((g["duration_ms"] > LONGEST_ANSWER).sum()):
+        notes.append(f"{absurd:,} durations above a day were set to a day")
     again = (kind == LEARNING) & ~first[kept] & np.concatenate([[False], np.isin(kind[:-1], (REVIEW, RELEARNING, FILTERED))])
     if not restart and (late := int(again.sum())):
         notes.append(
-            f"{late:,} times learning follows a review: the card may have been reset; kept (Cleaning(restart_at_learning=True) starts anew)"
+            f"{late:,} times learning follows a review: the card may have been reset; kept "
+            "(in Python Cleaning(restart_at_learning=True) starts anew)"
         )
-    g = g.assign(state=state.astype(np.int64), duration_ms=g["duration_ms"].clip(lower=0))
+    g = g.assign(state=state.astype(np.int64), duration_ms=g["duration_ms"].clip(0, LONGEST_ANSWER))
     if cleaning.keep_incomplete:
         g["incomplete"] = incomplete[kept].astype(np.int64)
     return Cleaned(g.drop(columns=["kind", "factor", "created", "known", "starts"]), dropped, tuple(notes))

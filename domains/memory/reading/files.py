@@ -43,7 +43,14 @@ def read_reviews(
         raise DataError(explain(f"{source} is empty", "0 bytes", "an Anki collection or a table", "export it again"))
     if head.startswith((SQLITE, ZIP, ZSTD)):
         if columns is not None:
-            raise ConfigError(explain("columns= is for tables", f"{source}, an Anki file", "a CSV or Parquet file", "leave columns= out"))
+            raise ConfigError(
+                explain(
+                    "columns= is for tables",
+                    f"{source}, an Anki file",
+                    "a CSV or Parquet file",
+                    "leave out --data.card_column and its like (in Python leave columns= out)",
+                )
+            )
         return read_anki(source, timezone, day_start, user, grades, cleaning)
     return read_table(source, columns or FSRS_COLUMNS, timezone, day_start, user, grades, cleaning)
 

@@ -114,10 +114,11 @@ class OldButtons:
         passed, passed_review = sum(self.learning[1:]), max(1, sum(self.review[1:]))
         until = "" if self.until is None else f" up to {pd.Timestamp(self.until, unit='ms'):%Y-%m-%d}"
         call = f"grades=OldSchedulerGrades(users=[{self.user!r}]{'' if self.until is None else f', until={self.until}'})"
+        shell = "--data.grades old_scheduler (all users of the file), or in Python " if self.until is None else "in Python "
         shares = f"{self.learning[1] / passed:.0%} of the passed ones have button 2 (review rows: {self.review[1] / passed_review:.0%})"
         return (
             f"user {self.user}: looks like the {OLD_NOTE}{until}: of {sum(self.learning):,} learning and relearning rows none has "
-            f"button 4, and {shares}; there 2 meant good and 3 easy. Not changed; {call} remaps"
+            f"button 4, and {shares}; there 2 meant good and 3 easy. Not changed; {shell}{call} remaps"
         )
 
 

@@ -43,7 +43,8 @@ def assemble(
         all_notes.append("study days begin at each user's hour in day_start_utc")
     else:
         if timezone is None:
-            all_notes.append(f"no time zone was given: study days begin at {day_start:g}:00 UTC; pass timezone='Area/City'")
+            fix = "pass --data.timezone Area/City (in Python timezone='Area/City')"
+            all_notes.append(f"no time zone was given: study days begin at {day_start:g}:00 UTC; {fix}")
         share = near_rollover(frame["review_time"].to_numpy(), timezone or "UTC", day_start)
         if share > NEAR_ROLLOVER:
             all_notes.append(f"{share:.0%} of the reviews lie within an hour of the next-day hour: is the time zone right?")

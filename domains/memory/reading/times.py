@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,11 @@ def whole_numbers(column: pd.Series) -> tuple[NDArray[np.int64], NDArray[np.bool
     return np.where(sound, whole, 0).astype(np.int64), sound
 
 
+def _say(unit: TimeUnit) -> str:
+    """How the unit of time is stated, in the shell and in Python."""
+    return f"say --data.time_unit {unit} (in Python ReviewColumns(..., time_unit='{unit}'))"
+
+
 def read_times(column: pd.Series, unit: TimeUnit, timezone: str | None, notes: list[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Milliseconds since the epoch (rows,) and which rows have a time; DataError where the unit is plainly another one."""
     if unit == "iso":
@@ -49,15 +54,15 @@ def read_times(column: pd.Series, unit: TimeUnit, timezone: str | None, notes: l
     middle = float(np.median(positive)) if positive.size else float(EARLIEST)
     given = column.notna()
     if given.any() and not exact[given].any():
-        fix = "say time_unit='iso' if they are dates" if column.dtype.kind not in "if" else "check the column"
+        fix = f"if they are dates, {_say('iso')}" if column.dtype.kind not in "if" else "check the column"
         raise DataError(explain(f"no time in {column.name}", repr(column[given].tolist()[0]), f"whole numbers ({unit})", fix))
     if EARLIEST <= middle < LATE:
         return values, exact
     stated = middle / (1000 if unit == "s" else 1)
     likely = "seconds" if middle < EARLIEST else "milliseconds" if unit == "s" else "micro- or nanoseconds"
     fixes = {
-        "seconds": "multiply it by 1000, or say columns=ReviewColumns(..., time_unit='s')",
-        "milliseconds": "say time_unit='ms'",
+        "seconds": f"multiply it by 1000, or {_say('s')}",
+        "milliseconds": _say("ms"),
         "micro- or nanoseconds": "divide it by 1,000 or 1,000,000",
     }
     got, expected = f"a median of {stated:,.0f}, which looks like {likely}", f"{unit} since 1970"
@@ -69,8 +74,8 @@ def _dates(column: pd.Series, timezone: str | None, notes: list[str]) -> tuple[N
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         moments = column.dt.tz_convert("UTC")
     else:
-        text = column.astype(object).map(lambda v: v.isoformat() if hasattr(v, "isoformat") and v is not pd.NaT else v)
-        with_offset = text.map(lambda v: isinstance(v, str)) & text.astype(str).str.contains(OFFSET)
+        text = column.astype(object).map(_date_text)
+        with_offset = text.notna() & text.astype(str).str.contains(OFFSET)
         moments = pd.to_datetime(text.where(with_offset), format="ISO8601", errors="coerce", utc=True).dt.as_unit("ms")
         local = pd.to_datetime(text.where(~with_offset), format="ISO8601", errors="coerce").dt.as_unit("ms")
         if local.notna().any():
@@ -81,7 +86,15 @@ def _dates(column: pd.Series, timezone: str | None, notes: list[str]) -> tuple[N
     if not known.any() and column.notna().any():
         got = repr(column[column.notna()].tolist()[0])
         raise DataError(
-            explain(f"no date in {column.name}", got, "ISO 8601, such as 2024-03-31T08:15:00+02:00", "rewrite it, or say time_unit='ms'")
+            explain(f"no date in {column.name}", got, "ISO 8601, such as 2024-03-31T08:15:00+02:00", f"rewrite it, or {_say('ms')}")
         )
     values = moments.dt.tz_localize(None).to_numpy().astype("datetime64[ms]").astype(np.int64)
     return np.where(known, values, 0), known
+
+
+def _date_text(value: Any) -> str | None:
+    """The text of a cell that may be a date: of a date itself, of a text, of a number of eight digits (20240331); else None."""
+    if value is pd.NaT or not (isinstance(value, str | int | np.integer) or hasattr(value, "isoformat")):
+        return None
+    text = value.isoformat() if hasattr(value, "isoformat") else str(value)
+    return text if isinstance(value, str) or hasattr(value, "isoformat") or len(text) == 8 else None

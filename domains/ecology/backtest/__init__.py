@@ -1,0 +1,1 @@
+"""Backtests of annual counts: scores of predictive distributions, paired differences, cluster bootstrap."""
