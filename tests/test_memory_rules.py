@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
@@ -225,3 +226,15 @@ def test_slopes_are_finite_where_recall_is_certain_to_the_last_digit() -> None:
     assert model.filter(rows).reads[1, 0] == 1.0 and np.isneginf(model.filter(rows).density[1])
     score = model.kernel().score(np.array(model.kernel_values, float), model.pack(rows), per_row=False)
     assert np.isfinite(score.nll) and np.isfinite(score.gradient).all()
+
+
+def test_the_loss_of_training_leaves_rows_without_weight_out() -> None:
+    torch = pytest.importorskip("torch")
+    forecaster = pytest.importorskip("seqsci.training.forecaster")
+
+    class Stated(forecaster.Forecaster):  # type: ignore[misc, name-defined]
+        def forward(self, batch: object) -> object:
+            return SimpleNamespace(log_density=torch.tensor([-np.inf, -1.0, -3.0]))
+
+    batch = SimpleNamespace(weight=torch.tensor([0.0, 1.0, 1.0]), observed=torch.ones(3))
+    assert float(Stated(models.sbd()).loss(batch)) == 2.0

@@ -12,7 +12,7 @@ CONFIGS = {
 TEMPLATES = ("anki", "anki_fsrs6")
 """Configurations that wait for a file of the user's."""
 OPTIONS = {
-    "prior": "population (of the file's other users, else the shipped one) or none",
+    "prior": "population or none",
     "data.user": "the user to fit, where a file holds several",
     "data.timezone": "zone in which the reviews were made, such as Europe/Berlin",
     "data.day_start": "local hour at which the next study day begins (default: 4)",
