@@ -16,7 +16,7 @@ from seqsci.domains.memory.backtest.outliers import KeepAll, OptimizerOutliers
 from seqsci.domains.memory.backtest.protocol import RecallPredictor, run
 from seqsci.domains.memory.baselines.half_life_regression import SharedHalfLifeRegression
 from seqsci.domains.memory.baselines.moving_average import MovingAverage
-from seqsci.domains.memory.manifest import OPTIONS
+from seqsci.domains.memory.manifest import DEFAULT_BASELINES, OPTIONS
 from seqsci.domains.memory.population import PRIORS
 from seqsci.domains.memory.simulator import RandomIntervals, simulate_log
 from seqsci.errors import ArtefactError, DataError
@@ -119,8 +119,8 @@ def test_the_way_out_of_a_prior_is_an_option_of_the_shell() -> None:
 
 def test_defaults_of_the_shell_are_known_and_stand_under_the_rule_where_they_can() -> None:
     known = {b.name for b in study.BASELINES}
-    assert {*study.DEFAULT, *study.WITH_OTHERS.values()} <= known and set(study.WITH_OTHERS) <= set(study.DEFAULT)
-    for name in study.DEFAULT:
+    assert {*DEFAULT_BASELINES, *study.WITH_OTHERS.values()} <= known and set(study.WITH_OTHERS) <= set(DEFAULT_BASELINES)
+    for name in DEFAULT_BASELINES:
         assert f"{name}, or default" not in known or name.startswith("moving"), f"{name} could keep a default"
 
 

@@ -26,8 +26,8 @@ WIDE = 1.5
 """Standard deviation, on the raw scale, of the prior under which the other users are fitted: it holds what their rows do not."""
 EDGE, ON_EDGE = 4.0, 14.0
 """Raw value at which a centre is put where it sits on a bound (a published default may), and that from which it counts as sitting there."""
-LEAST_ROWS = 50
-"""Scored reviews from which a user has a say in a prior, as many as a fit without a prior asks for."""
+LEAST_ROWS = 20
+"""Scored reviews from which a user has a say in a prior."""
 NARROWEST = 0.2
 """Least standard deviation of a prior on the raw scale: few users may agree by chance."""
 
