@@ -104,8 +104,7 @@ def plot(fit: Fit) -> Any:
     time, y = time_axis(fit), fit.sequences.outcome[fit.outcome]
     bands = one_step(fit.model, fit.path.reads, fit.model.kernel().program.read_names)
     axes[0].vlines(time, 0, y, color=SOFT, linewidth=0.5)
-    for probability in PROBABILITIES:
-        axes[0].plot(time, bands.quantile(probability), color=ACCENT, linewidth=0.8)
+    axes[0].plot(time, np.column_stack([np.broadcast_to(bands.quantile(p), y.shape) for p in PROBABILITIES]), color=ACCENT, linewidth=0.8)
     axes[0].set_ylabel(f"{fit.outcome} [{fit.unit}]", color=INK)
     axes[0].set_title(f"{fit.model.name}: outcome (grey) and the 95 % band forecast for each row (red)", loc="left", fontsize=10, color=INK)
     if gated:
@@ -133,8 +132,7 @@ def outcome_figure(fit: Fit, discrete: bool) -> Captioned:
     forecast = one_step(fit.model, fit.path.reads, fit.model.kernel().program.read_names)
     drawn, axis = panel(label, f"{fit.outcome} [{fit.unit}]")
     if discrete:
-        span = max(len(y) // 50, 1)
-        seen = ~np.isnan(y)
+        span, seen = max(len(y) // 50, 1), ~np.isnan(y)
         for values, color in ((y, SOFT), (forecast.mean, ACCENT)):
             smooth = np.convolve(values[seen], np.ones(span) / span, mode="valid")
             trace_line(axis, time[seen][span - 1 :], smooth, color)
@@ -142,10 +140,7 @@ def outcome_figure(fit: Fit, discrete: bool) -> Captioned:
         text += ", unit by unit; rows are no calendar." if len(fit.sequences.starts) > 1 else "; a lasting gap is a bias."
         return Captioned("Outcome and forecast", drawn, text)
     low, high = (np.broadcast_to(forecast.quantile(p), y.shape) for p in PROBABILITIES)
-    if np.nanmin(y) < 0 < np.nanmax(y):
-        trace_bars(axis, time, y, SOFT)
-    else:
-        trace_line(axis, time, y, SOFT)
+    (trace_bars if np.nanmin(y) < 0 < np.nanmax(y) else trace_line)(axis, time, y, SOFT)
     for edge in (low, high):
         trace_line(axis, time, edge, ACCENT, 0.6)
     known = ~np.isnan(y + low + high)
