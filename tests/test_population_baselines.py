@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import integrate, stats
 
@@ -159,15 +160,35 @@ def test_an_s_map_at_theta_zero_is_an_autoregression_and_a_simplex_meets_a_repea
         assert smap(cycle - 2.5, 28, target, -1, 3, 0.0) + 2.5 == pytest.approx(cycle[target], abs=0.2)
 
 
-def test_simplex_and_s_map_agree_with_pyedm() -> None:
-    edm = pytest.importorskip("pyEDM")
-    import pandas as pd
+@pytest.mark.parametrize("lags", [1, 2, 3])
+def test_simplex_and_s_map_agree_with_pyedm(lags: int) -> None:
+    edm = pytest.importorskip("pyEDM", reason="pyEDM is not installed")
+    y = series(10, 60)
+    where = {"dataFrame": pd.DataFrame({"year": np.arange(1, 61), "y": y}), "columns": "y", "target": "y", "lib": [1, 50], "pred": [51, 58]}
+    theirs = edm.Simplex(**where, E=lags, Tp=1).dropna()
+    assert len(theirs) >= 6
+    ours = [simplex(y, 50, int(t) - 1, -1, lags) for t in theirs["Time"]]
+    np.testing.assert_allclose(ours, theirs["Predictions"], rtol=0, atol=1e-9)
+    for theta in (0.0, 1.5, 8.0):  # on the whole library: by default pyEDM leaves out the farthest vector
+        theirs = edm.SMap(**where, E=lags, Tp=1, theta=theta, knn=50 - lags)["predictions"].dropna()
+        ours = [smap(y, 50, int(t) - 1, -1, lags, theta, 0.0) for t in theirs["Time"]]
+        np.testing.assert_allclose(ours, theirs["Predictions"], rtol=0, atol=1e-7)
 
-    frame = pd.DataFrame({"t": np.arange(1, 61), "y": series(10, 60)})
-    theirs = edm.Simplex(dataFrame=frame, lib="1 50", pred="51 58", E=2, columns="y", target="y", Tp=1)
-    for _, row in theirs.dropna().iterrows():
-        target = int(row["t"]) - 1
-        assert simplex(frame["y"].to_numpy(), 50, target, -1, 2) == pytest.approx(row["Predictions"], abs=1e-6)
+
+def test_an_s_map_without_ridge_is_weighted_least_squares_and_a_simplex_weighs_its_nearest_neighbours() -> None:
+    """The textbook formulas in NumPy, for machines without pyEDM."""
+    y, last, target, lags = series(10, 60), 50, 55, 2
+    rows = np.arange(lags, last)
+    past = np.column_stack([y[rows - j] for j in range(1, lags + 1)])
+    at = np.array([y[target - j] for j in range(1, lags + 1)])
+    distance = np.sqrt(np.square(past - at).sum(1))
+    near = np.argsort(distance)[: lags + 1]
+    weight = np.exp(-distance[near] / distance[near[0]])
+    assert simplex(y, last, target, -1, lags) == pytest.approx(np.average(y[rows[near]], weights=weight), abs=1e-12)
+    root = np.exp(-2.5 * distance / distance.mean())[:, None]
+    design = np.column_stack([np.ones(len(rows)), past])
+    beta = np.linalg.lstsq(root * design, root[:, 0] * y[rows], rcond=None)[0]
+    assert smap(y, last, target, -1, lags, 2.5, 0.0) == pytest.approx(beta[0] + beta[1:] @ at, abs=1e-9)
 
 
 def test_the_statsmodels_baselines_forecast_through_gaps() -> None:

@@ -51,8 +51,8 @@ def simplex(z: Array, last: int, target: int, left_out: int, dimension: int) -> 
 
 
 @_jit
-def smap(z: Array, last: int, target: int, left_out: int, dimension: int, theta: float) -> float:
-    """S-map of z[target]: a linear regression with weights ``exp(-theta d / mean d)`` of the library's vectors."""
+def smap(z: Array, last: int, target: int, left_out: int, dimension: int, theta: float, ridge: float = RIDGE) -> float:
+    """S-map of z[target]: a linear regression with weights ``exp(-theta d / mean d)`` of the library's vectors; pyEDM's at ``ridge`` 0."""
     size = dimension + 1
     distance, total, count = np.zeros(last), 0.0, 0
     for t in range(dimension, last):
@@ -82,7 +82,7 @@ def smap(z: Array, last: int, target: int, left_out: int, dimension: int, theta:
         for j in range(i):
             A[j, i] = A[i, j]
     for i in range(size):
-        A[i, i] += RIDGE * largest + 1e-300
+        A[i, i] += ridge * largest + 1e-300
     for i in range(size):
         for r in range(i + 1, size):
             f = A[r, i] / A[i, i]
