@@ -1,7 +1,10 @@
-"""Ecology: density dependence under drift, and forecasts of annual counts. Last line: JSON.
+"""Ecology: exactness, density dependence under drift, and forecasts of annual counts. Last line: JSON.
 
-python -m benchmarks.ecology [--quick]; the forecasts need SEQSCI_DATA. The two parts run alone, too: benchmarks.ecology_confounding,
-benchmarks.ecology_forecasts.
+python -m benchmarks.ecology            everything: 300 replicates; all baselines, refitted at every origin, on all series
+python -m benchmarks.ecology --quick    the same data and protocol; what is left out is named where it is left out and once at the end
+
+The forecasts need SEQSCI_DATA; without it their keys are absent and the text says so. The parts run alone, too:
+benchmarks.ecology_exactness, benchmarks.ecology_confounding, benchmarks.ecology_forecasts.
 """
 
 from __future__ import annotations

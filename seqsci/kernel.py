@@ -11,10 +11,13 @@ import numpy as np
 
 from seqsci.constraints import Constraint
 from seqsci.equations.symbolic import Program, trace
+from seqsci.errors import EquationError, explain
 from seqsci.mechanism import Mechanism
 from seqsci.observations.base import Observation
 
 Array = np.ndarray
+MOST_DERIVATIVES = 500
+"""Derivatives of a row that are still compiled: 373 take 15 s a function, with 666 one took 162 s."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,15 @@ class Score:
 
 
 class Kernel:
-    """The generated code of a program; every function is written, compiled and cached on disk at its first use."""
+    """The generated code of a program; every function is written, compiled and cached on disk at its first use.
 
-    def __init__(self, program: Program, constraints: tuple[Constraint, ...]) -> None:
+    ``simpler`` says what to do where the derivatives are too many to compile.
+    """
+
+    def __init__(self, program: Program, constraints: tuple[Constraint, ...], simpler: str = "use a mechanism with fewer states") -> None:
         self.program = program
         self.constraints = constraints
+        self.simpler = simpler
         self.label = program.label
         self.n, self.k = len(program.states), len(program.parameters)
 
@@ -70,6 +77,21 @@ class Kernel:
         from seqsci.equations.numba_backend import Writer
 
         return Writer(self.program)
+
+    @property
+    def derivatives(self) -> int:
+        """Derivatives of the updated states by states and parameters that are not zero: what a compiled score computes every row."""
+        moving = {*self.program.states, *self.program.parameters}
+        return sum(len(e.free_symbols & moving) for e in self.program.update)
+
+    def _differentiated(self) -> Any:
+        """The writer of code that holds derivatives; raises `EquationError` where there are so many that compiling would take minutes."""
+        if (many := self.derivatives) > MOST_DERIVATIVES:
+            what = f"{self.label} is too large for a compiled fit: compiling its derivatives takes minutes, or does not end"
+            got = f"{many} derivatives of {self.n} states"
+            fix = f"{self.simpler}; filtering, simulating and forecasting at given values work as they are"
+            raise EquationError(explain(what, got, f"at most {MOST_DERIVATIVES}", fix))
+        return self._writer
 
     def _load(self, name: str, body: str) -> Callable[..., Any]:
         from seqsci.equations.numba_backend import HEADER
@@ -84,7 +106,8 @@ class Kernel:
 
     @functools.cached_property
     def _score_source(self) -> str:
-        return self._writer.score() + "\n\n" + self._writer.objective(self.constraints)  # type: ignore[no-any-return]
+        writer = self._differentiated()
+        return writer.score() + "\n\n" + writer.objective(self.constraints)  # type: ignore[no-any-return]
 
     @functools.cached_property
     def objective_function(self) -> Callable[..., Any]:
@@ -102,7 +125,7 @@ class Kernel:
 
     @functools.cached_property
     def _adjoint(self) -> Callable[..., Any]:
-        return self._load("adjoint", self._writer.adjoint())
+        return self._load("adjoint", self._differentiated().adjoint())
 
     @functools.cached_property
     def _simulate(self) -> Callable[..., Any]:
@@ -113,7 +136,7 @@ class Kernel:
         """Compiled Gauss-Newton information in natural parameters."""
         from seqsci.equations.numba_information import information
 
-        return self._load("information", information(self._writer))
+        return self._load("information", information(self._differentiated()))
 
     def information(self, parameters: Array, data: Packed) -> Array:
         """Gauss-Newton information (k, k) in natural parameters: what a kinked likelihood has in place of a Hessian."""
@@ -168,4 +191,4 @@ def kernel_of(mechanism: Mechanism, observation: Observation, folded: tuple[tupl
     program = trace(mechanism, observation, folded, gaps)
     gone = {name for name, _ in folded}
     declared = (*mechanism.parameters, *observation.parameters)
-    return Kernel(program, tuple(p.constraint for p in declared if p.name not in gone))
+    return Kernel(program, tuple(p.constraint for p in declared if p.name not in gone), mechanism.simpler)

@@ -57,6 +57,8 @@ class Mechanism:
     own_parameters: ClassVar[tuple[Parameter, ...]] = ()
     own_derived: ClassVar[tuple[Derived, ...]] = ()
     references: ClassVar[tuple[str, ...]] = ()
+    simpler: ClassVar[str] = "use a mechanism with fewer states"
+    """What to do where its derivatives are too many to compile."""
 
     start: Callable[..., Any]
     read: Callable[..., Any]

@@ -143,7 +143,7 @@ def outcome_figure(fit: Fit, discrete: bool) -> Captioned:
     (trace_bars if np.nanmin(y) < 0 < np.nanmax(y) else trace_line)(axis, time, y, SOFT)
     for edge in (low, high):
         trace_line(axis, time, edge, ACCENT, 0.6)
-    known = ~np.isnan(y + low + high)
+    known = ~np.isnan(y) & np.isfinite(low) & np.isfinite(high)
     beyond = np.where(known, np.maximum(y - high, low - y), 0.0)
     outside = np.flatnonzero(beyond > 0)
     furthest = np.sort(outside[np.argsort(-beyond[outside])][: 2 * BUCKETS])

@@ -5,90 +5,26 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seqsci.cells.capacity_laws import (
-    CapacityLaw,
-    ConstantCapacity,
-    CovariateCapacity,
-    LaggedRandomWalkCapacity,
-    RandomWalkCapacity,
-    SmoothCapacity,
-)
+from benchmarks.ecology_exactness import CASES, DRIFT, ERROR, ERRORS, PHI, PROCESS, cell, counts, nile_gap, two_channel_gap
+from seqsci.cells.capacity_laws import ConstantCapacity, CovariateCapacity, LaggedRandomWalkCapacity, RandomWalkCapacity, SmoothCapacity
 from seqsci.cells.drifting_capacity import DriftingCapacity
-from seqsci.cells.survey import Catch, Effort, EstimatedError, GivenError, NoError, SurveyError
+from seqsci.cells.survey import Catch, Effort, EstimatedError, NoError
 from seqsci.model import Model
 from seqsci.observations.gaussian import DiffuseGaussian
 from seqsci.sequences import Sequences
 
-PHI, PROCESS, DRIFT, ERROR = 0.6, 0.25, 0.08, 0.15
-GAPS = [0, 11, 12, 40, 59]
 
-
-def counts(rows: int = 60) -> np.ndarray:
-    rng = np.random.default_rng(2)
-    y = 4 + np.cumsum(rng.normal(-0.02, 0.1, rows)) + rng.normal(0, 0.2, rows)
-    y[GAPS] = np.nan
-    return y
-
-
-def cell(law: CapacityLaw, error: SurveyError, **values: float) -> Model:
-    return Model(DriftingCapacity(law, error), DiffuseGaussian()).start_at(dependence=PHI, process_sd=PROCESS, **values)
-
-
-def outside(y: np.ndarray, transition: list, state_cov: list, design: np.ndarray, error: float | np.ndarray, diffuse: int):
-    """statsmodels' exact diffuse filter and smoother; the first component is stationary, the others diffuse."""
-    sm = pytest.importorskip("statsmodels.tsa.statespace.mlemodel", reason="statsmodels is not installed")
-    m = len(transition)
-    found = sm.MLEModel(y, k_states=m, k_posdef=m)
-    found["transition"], found["selection"], found["state_cov"] = np.array(transition, float), np.eye(m), np.array(state_cov, float)
-    found["design"] = design if np.ndim(design) == 3 else np.array([design], float)
-    found["obs_cov"] = np.array([[error**2]]) if np.ndim(error) == 0 else np.asarray(error)[None, None] ** 2
-    found.ssm.initialization = sm.Initialization(m)
-    spread = state_cov[0][0] / (1 - transition[0][0] ** 2)
-    found.ssm.initialization.set(0, "known", constant=[0.0], stationary_cov=[[spread]])
-    if diffuse:
-        found.ssm.initialization.set((1, m), "diffuse")
-    return found.ssm.smooth()
-
-
-STEP = DRIFT**2
-CASES = {
-    "constant": (ConstantCapacity(), {}, [[PHI, 0], [0, 1]], [[PROCESS**2, 0], [0, 0]], [1, 1]),
-    "random walk": (RandomWalkCapacity(), {"capacity_sd": DRIFT}, [[PHI, 0], [0, 1]], [[PROCESS**2, 0], [0, STEP]], [1, 1]),
-    "lagged random walk": (
-        LaggedRandomWalkCapacity(),
-        {"capacity_sd": DRIFT},
-        [[PHI, 0], [0, 1]],
-        [[PROCESS**2 + STEP, -STEP], [-STEP, STEP]],
-        [1, 1],
-    ),
-    "smooth": (
-        SmoothCapacity(),
-        {"slope_sd": DRIFT},
-        [[PHI, 0, 0], [0, 1, 1], [0, 0, 1]],
-        [[PROCESS**2, 0, 0], [0, 0, 0], [0, 0, STEP]],
-        [1, 1, 0],
-    ),
-}
-
-
-@pytest.mark.parametrize("error", ["estimated", "none", "given"])
+@pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("name", CASES)
-def test_the_filter_equals_statsmodels_with_an_exact_diffuse_start(name: str, error: str) -> None:
-    law, values, transition, noise, design = CASES[name]
-    y, known = counts(), {}
-    if error == "estimated":
-        model, sd = cell(law, EstimatedError(), observation_sd=ERROR, **values), ERROR
-    elif error == "none":
-        model, sd = cell(law, NoError(), **values), 0.0
-    else:
-        known = {"observation_sd": 0.05 + 0.02 * (np.arange(60) % 7)}
-        model, sd = cell(law, GivenError(), **values), known["observation_sd"]
-    theirs = outside(y, transition, noise, np.array(design, float), sd, 1)
-    ours, seen = model.filter(Sequences({"log_count": y}, known)), ~np.isnan(y)
-    np.testing.assert_allclose(ours.density[seen], theirs.llf_obs[seen], rtol=0, atol=1e-8)
-    proper = np.arange(60) > 3
-    np.testing.assert_allclose(ours.reads[proper, 0], theirs.forecasts[0][proper], rtol=0, atol=1e-8)
-    np.testing.assert_allclose(ours.reads[proper, 1] ** 2, theirs.forecasts_error_cov[0, 0][proper], rtol=0, atol=1e-8)
+def test_filter_and_smoother_equal_statsmodels_with_an_exact_diffuse_start(name: str, error: str) -> None:
+    pytest.importorskip("statsmodels", reason="statsmodels is not installed")
+    gap = two_channel_gap(name, error)
+    assert gap.filtered <= 1e-8 and gap.smoothed <= 1e-8
+
+
+def test_the_local_level_model_of_the_nile_is_that_of_statsmodels() -> None:
+    pytest.importorskip("statsmodels", reason="statsmodels is not installed")
+    assert nile_gap().filtered <= 1e-8
 
 
 def test_without_dependence_a_wandering_capacity_is_the_local_level_model() -> None:

@@ -83,8 +83,8 @@ def smooth_capacity(error: SurveyError = ERROR) -> Model:
 def flexible_trend(terms: int = 2, error: SurveyError = ERROR) -> Model:
     """K bends along ``terms`` cosines of `seqsci.domains.ecology.trends.cosine_trend`, with coefficients per site.
 
-    The kernel of a fit grows with the fourth power of the terms: up to three compile in about half a minute, four take minutes, five
-    did not end in six. More are filtered and smoothed without compiling, by `seqsci.estimation.kalman` and `smoother`.
+    A fit takes up to three terms, which compile in about half a minute; more are refused, since their derivatives compile for minutes or
+    never. Seven terms are filtered, simulated and smoothed all the same, and `seqsci.domains.ecology.inference` estimates phi with them.
     """
     return _drifting(FlexibleTrend(terms), f"flexible trend, {terms} terms", error)
 

@@ -50,6 +50,7 @@ class DriftingCapacity(LinearGaussian):
     inputs: tuple[SurveyInput, ...] = ()
 
     outcomes = (LOG_COUNT,)
+    simpler = "use at most 3 trend terms, or for phi the grid of seqsci.domains.ecology.inference, which compiles no derivatives"
     references = ("10.1093/acprof:oso/9780199641178.001.0001", "10.1890/0012-9615(2006)76[323:EDDPNA]2.0.CO;2")
 
     @property

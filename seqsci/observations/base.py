@@ -69,3 +69,22 @@ class Observation(ABC):
         shape = np.broadcast_shapes(*(np.shape(v) for v in given.values()))
         draws = self.noise(shape, {p.name: float(np.asarray(given[p.name]).reshape(-1)[0]) for p in self.parameters}, generator)
         return np.asarray(self.outcome(draws, given))
+
+
+def flat_cdf(y: np.ndarray | float) -> np.ndarray:
+    """P(outcome <= y) of a normal whose variance grows without end, the forecast before a diffuse start: 1/2 at every finite y.
+
+    >>> flat_cdf(np.array([-np.inf, -5.0, 5.0, np.inf]))
+    array([0. , 0.5, 0.5, 1. ])
+    """
+    x = np.asarray(y, float)
+    return np.select([x == -np.inf, x == np.inf, np.isnan(x)], [0.0, 1.0, np.nan], 0.5)
+
+
+def flat_quantile(probability: np.ndarray | float) -> np.ndarray:
+    """The smallest y with `flat_cdf` of at least a probability: minus infinity up to 1/2, infinity above, so every interval is the line.
+
+    >>> flat_quantile(np.array([0.025, 0.5, 0.975]))
+    array([-inf, -inf,  inf])
+    """
+    return np.where(np.asarray(probability) > 0.5, np.inf, -np.inf)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqsci.equations.vocabulary import Expression, log, where
-from seqsci.observations.base import Arrays, Observation
+from seqsci.observations.base import Arrays, Observation, flat_cdf, flat_quantile
 from seqsci.parameter import Parameter
 
 
@@ -61,7 +61,8 @@ class DiffuseGaussian(Observation):
     """Normal density whose variance may still have an infinite part.
 
     While ``diffuse_variance > 0`` the log density is ``-(log 2 pi + log diffuse_variance) / 2``, the contribution of an exact
-    diffuse start; afterwards it is `Gaussian`.
+    diffuse start; afterwards it is `Gaussian`. Until then nothing is forecast: the cdf is 1/2, every central interval is the whole line,
+    the variance is infinite, and ``mean`` is a placeholder.
 
     Source: Durbin and Koopman (2012), section 7.2.2, DOI 10.1093/acprof:oso/9780199641178.001.0001.
     """
@@ -84,10 +85,10 @@ class DiffuseGaussian(Observation):
         return Gaussian().noise(size, shape, generator)
 
     def cdf(self, y: np.ndarray, given: Arrays) -> np.ndarray:
-        return np.where(np.asarray(given["diffuse_variance"]) > 1e-9, np.nan, Gaussian().cdf(y, given))
+        return np.where(np.asarray(given["diffuse_variance"]) > 1e-9, flat_cdf(y), Gaussian().cdf(y, given))
 
     def quantile(self, probability: np.ndarray, given: Arrays) -> np.ndarray:
-        return np.where(np.asarray(given["diffuse_variance"]) > 1e-9, np.nan, Gaussian().quantile(probability, given))
+        return np.where(np.asarray(given["diffuse_variance"]) > 1e-9, flat_quantile(probability), Gaussian().quantile(probability, given))
 
     def mean(self, given: Arrays) -> np.ndarray:
         return Gaussian().mean(given)

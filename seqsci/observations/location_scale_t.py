@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqsci.equations.vocabulary import Expression, expm1, log, log1p, loggamma, sqrt, where
-from seqsci.observations.base import Arrays, Observation
+from seqsci.observations.base import Arrays, Observation, flat_cdf, flat_quantile
 from seqsci.parameter import Parameter
 
 
@@ -72,14 +72,14 @@ class LocationScaleT(Observation):
         from scipy.special import stdtr
 
         nu = np.asarray(given["degrees_of_freedom"], float)
-        return np.asarray(np.where(self._diffuse(given), np.nan, stdtr(nu, (y - given["location"]) / given["scale"])))
+        return np.asarray(np.where(self._diffuse(given), flat_cdf(y), stdtr(nu, (y - given["location"]) / given["scale"])))
 
     def quantile(self, probability: np.ndarray, given: Arrays) -> np.ndarray:
         from scipy.special import stdtrit
 
         nu = np.asarray(given["degrees_of_freedom"], float)
         found = given["location"] + given["scale"] * stdtrit(nu, probability)
-        return np.asarray(np.where(self._diffuse(given), np.nan, found))
+        return np.asarray(np.where(self._diffuse(given), flat_quantile(probability), found))
 
     def mean(self, given: Arrays) -> np.ndarray:
         """The location (for nu <= 1 the median: a mean does not exist)."""

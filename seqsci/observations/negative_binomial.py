@@ -10,7 +10,7 @@ import numpy as np
 from seqsci.constraints import Interval
 from seqsci.equations.count_quantiles import negative_binomial_quantile
 from seqsci.equations.vocabulary import Expression, log, log1p, loggamma, where
-from seqsci.observations.base import Arrays, Observation
+from seqsci.observations.base import Arrays, Observation, flat_cdf, flat_quantile
 from seqsci.parameter import Parameter
 
 DISPERSION = Parameter(
@@ -23,7 +23,7 @@ class NegativeBinomial(Observation):
     r"""A count with a mean and the variance ``mean + dispersion mean^2``.
 
     With r = 1 / dispersion: ``log Gamma(y + r) - log Gamma(r) - log Gamma(y + 1) - r log(1 + mean / r) + y log(mean / (mean + r))``.
-    While ``diffuse_variance > 0`` nothing is known of the mean yet and the log mass is 0.
+    While ``diffuse_variance > 0`` nothing is known of the logarithm of the mean yet: the log mass is 0, the cdf 1/2, intervals [0, inf].
 
     | argument or parameter | symbol | unit | set | reading |
     |---|---|---|---|---|
@@ -64,11 +64,11 @@ class NegativeBinomial(Observation):
         r, share = self._of_scipy(given)
         whole = np.floor(np.asarray(y, float))
         found = np.where(whole < 0, 0.0, betainc(r, np.maximum(whole, 0.0) + 1, share))
-        return np.asarray(np.where(self._diffuse(given), np.nan, found))
+        return np.asarray(np.where(self._diffuse(given), np.where(whole < 0, 0.0, flat_cdf(y)), found))
 
     def quantile(self, probability: np.ndarray, given: Arrays) -> np.ndarray:
         found = negative_binomial_quantile(np.asarray(probability), np.asarray(given["mean"]), np.asarray(given["dispersion"]))
-        return np.asarray(np.where(self._diffuse(given), np.nan, found))
+        return np.asarray(np.where(self._diffuse(given), np.maximum(flat_quantile(probability), 0.0), found))
 
     def _diffuse(self, given: Arrays) -> np.ndarray:
         return np.asarray(given.get("diffuse_variance", 0.0)) > 1e-9
