@@ -211,14 +211,14 @@ class FittedPopulationBank(CountForecaster):
 
 def student_tables(grid: CellGrid, longest: int) -> Array:
     """Tables of the Student distribution function by number of innovations and value of ``forget`` (descending), (n, groups, 2, nodes)."""
-    angle = np.pi * (np.arange(NODES) / (NODES - 1) - 0.5)
-    tangent = np.tan(angle[1:-1])
+    place = np.linspace(-1.0, 1.0, NODES)[1:-1]
+    ratio = place / (1.0 - np.abs(place))
     tables = np.empty((longest, len(grid.forget), 2, NODES))
     for g, delta in enumerate(sorted(grid.forget, reverse=True)):
         n = 0.0
         for count in range(longest):
             nu = 2.0 * grid.freedom + n
-            tables[count, g] = tabulate(np.r_[0.0, special.stdtr(nu, np.sqrt(nu) * tangent), 1.0], nu)
+            tables[count, g] = tabulate(np.r_[0.0, special.stdtr(nu, np.sqrt(nu) * ratio), 1.0], nu)
             n = delta * n + 1.0
     return tables
 

@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 _jit: Callable[[Any], Any] = nb.njit(nogil=True, cache=True, error_model="numpy")
-NODES = 1024
-"""Nodes of a table of the Student distribution function, even in ``atan(z / sqrt(v))``."""
+NODES = 1025
+"""Nodes of a table of the Student distribution function, even in ``z / (sqrt(v) + |z|)``; odd, so that the bend at 0 is one of them."""
 LEAST = 1e-7
 """Cells whose posterior is below this share of the largest are left out of a mixture's scores."""
-STEP, REACH = 0.25, 8.0
-"""Trapezoid rule of ``int F (1 - F)`` in ``asinh`` of the standardised outcome."""
+STEP, REACH, END = 0.25, 8.0, 1e-9
+"""Trapezoid rule of ``int F (1 - F)`` in ``asinh`` of the standardised outcome, from the centre to where a term is this share of all."""
 
 
 @_jit
@@ -27,13 +27,14 @@ def _constant(nu: float) -> float:
 
 @_jit
 def tabulate(cdf: Array, nu: float) -> Array:
-    """Distribution function at the nodes and its derivative by the angle, (2, nodes); ``cdf`` (nodes,) is exact there."""
+    """Distribution function at the nodes and its derivative by the place between -1 and 1, (2, nodes); ``cdf`` (nodes,) is exact there."""
     table = np.empty((2, cdf.size))
-    scale = math.exp(_constant(nu)) * math.sqrt(nu)
+    scale, root = math.exp(_constant(nu)), math.sqrt(nu)
     for i in range(cdf.size):
         table[0, i] = cdf[i]
-        angle = math.pi * (i / (cdf.size - 1) - 0.5)
-        table[1, i] = scale * max(math.cos(angle), 0.0) ** (nu - 1)
+        left = 1.0 - abs(2.0 * i / (cdf.size - 1) - 1.0)
+        z = root * (1.0 - left) / max(left, 1e-300)
+        table[1, i] = scale * (1.0 + z * z / nu) ** (-0.5 * (nu + 1)) * root / (left * left) if left > 0.0 else 0.0
     return table
 
 
@@ -41,13 +42,22 @@ def tabulate(cdf: Array, nu: float) -> Array:
 def look_up(table: Array, z: float, root: float) -> float:
     """The distribution function at z by cubic Hermite interpolation; ``root`` is ``sqrt(v)``."""
     last = table.shape[1] - 1
-    place = (math.atan(z / root) / math.pi + 0.5) * last
+    place = 0.5 * (z / (root + abs(z)) + 1.0) * last
     i = min(max(int(place), 0), last - 1)
-    t, width = place - i, math.pi / last
+    t, width = place - i, 2.0 / last
     a, b = table[0, i], table[0, i + 1]
     c, d = table[1, i] * width, table[1, i + 1] * width
     value: float = a + t * (c + t * (3 * (b - a) - 2 * c - d + t * (2 * (a - b) + c + d)))
     return value
+
+
+@_jit
+def _unsure(x: float, weight: Array, mean: Array, scale: Array, root: Array, group: npt.NDArray[np.int64], tables: Array) -> float:
+    """``F (1 - F)`` of a mixture at x."""
+    total = 0.0
+    for c in range(weight.size):
+        total += weight[c] * look_up(tables[group[c]], (x - mean[c]) / scale[c], root[c])
+    return total * (1.0 - total)
 
 
 @_jit
@@ -71,13 +81,16 @@ def mixture_scores(
     for c in range(weight.size):
         width += weight[c] * (scale[c] * scale[c] + (mean[c] - centre) ** 2)
     width = math.sqrt(width)
-    spread, u = 0.0, -REACH
-    while u <= REACH + 1e-9:
-        x, total = centre + width * math.sinh(u), 0.0
-        for c in range(weight.size):
-            total += weight[c] * look_up(tables[group[c]], (x - mean[c]) / scale[c], root[c])
-        spread += total * (1.0 - total) * math.cosh(u)
-        u += STEP
+    spread = _unsure(centre, weight, mean, scale, root, group, tables)
+    for side in (-1.0, 1.0):
+        u = STEP
+        while u <= REACH + 1e-9:
+            x = centre + side * width * math.sinh(u)
+            term = _unsure(x, weight, mean, scale, root, group, tables) * math.cosh(u)
+            spread += term
+            if term < END * spread:
+                break
+            u += STEP
     return centre, away - spread * width * STEP, pit
 
 
