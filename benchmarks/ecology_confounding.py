@@ -32,7 +32,7 @@ from seqsci.domains.ecology.inference.verdict import CONFOUNDED, IDENTIFIED, Ver
 from seqsci.domains.ecology.simulator import HISTORIES, Population, RickerGrowth
 
 Array = np.ndarray
-PHI, YEARS, SITES, NOISE = 0.5, 40, 20, 0.2
+PHI, YEARS, SITES, NOISE, FULL, QUICK = 0.5, 40, 20, 0.2, 300, 40
 SEEDS = {"const": 26101, "exp": 26102, "linear": 26103, "hump": 26104, "hump2": 26105, "rw": 26106}
 RULE = VerdictRule()
 GOMPERTZ, RICKER = Population(), Population(growth=RickerGrowth())
@@ -121,7 +121,7 @@ def flags(cells: dict[str, Cell]) -> dict[str, float]:
 
 def confounding(quick: bool) -> tuple[str, dict[str, float]]:
     """The text to print and the figures of the last line."""
-    replicates = 40 if quick else 300
+    replicates = QUICK if quick else FULL
     studies = {name: study(name, replicates) for name in HISTORIES}
     figures: dict[str, float] = {"confounding_replicates": replicates}
     error = np.sqrt(0.95 * 0.05 / replicates)

@@ -22,8 +22,6 @@ FIRST, LATER = 20, 5
 """Most steps of the optimiser on the training window, and at a later refit, which starts from the fit before."""
 EARLY = 10
 """Years from whose straight line exponential smoothing starts."""
-EVERY = 4
-"""Origins from one refit of the parameters to the next; the filter itself reads every year."""
 
 
 @contextmanager
@@ -55,7 +53,7 @@ class Fitted(SeriesForecaster, ABC):
                 model = make(y[:t])
                 start = make(filled(y[:t])).start_params if parameters is None else parameters
                 steps = FIRST if parameters is None else LATER
-                if len(start) and row % EVERY == 0:
+                if len(start):
                     found = model.fit(start, disp=False, maxiter=steps, cov_type="none").params
                     start = found if np.isfinite(found).all() else start
                 parameters = start
