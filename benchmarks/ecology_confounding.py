@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,7 @@ from seqsci.domains.ecology.inference.drift import (
     RandomWalkCapacity,
     SmoothCapacity,
 )
-from seqsci.domains.ecology.inference.naive import naive_dependence
+from seqsci.domains.ecology.inference.naive import NaiveEstimate, naive_dependence
 from seqsci.domains.ecology.inference.observation_error import EstimatedObservationError
 from seqsci.domains.ecology.inference.profile import Estimate, estimate_dependence
 from seqsci.domains.ecology.inference.sites import Site
@@ -80,29 +81,28 @@ class Cell:
         return float((self.high - self.low).mean())
 
 
-def cell(estimates: Sequence[Estimate]) -> Cell:
-    return Cell(*(np.array([getattr(e, k) for e in estimates]) for k in ("dependence", "low", "high", "centre")))
+def cell(estimates: Sequence[Estimate | NaiveEstimate]) -> Cell:
+    value, low, high = (np.array([getattr(e, k) for e in estimates]) for k in ("dependence", "low", "high"))
+    return Cell(value, low, high, np.array([getattr(e, "centre", e.dependence) for e in estimates]))
 
 
 def study(name: str, replicates: int, sites: int = SITES, population: Population = GOMPERTZ, seed: int = 0) -> dict[str, Cell]:
     """All models on simulated panels of one history."""
     paths, capacity = population.draw(HISTORIES[name], YEARS, sites, replicates, SEEDS[name] + seed)
     rng = np.random.default_rng((SEEDS[name] + seed, 1))
-    found: dict[str, list[Estimate]] = {}
-    naive = []
-    for y, k in zip(paths, capacity, strict=True):
+    driven = [{label: k + sd * rng.standard_normal(k.shape) for label, sd in COVARIATES.items() if name != "const"} for k in capacity]
+
+    def one(y: Array, covariates: dict[str, Array]) -> dict[str, Estimate | NaiveEstimate]:
         panel = [Site(str(i), str(i), 1, y[i]) for i in range(sites)]
-        for label, drift in DRIFTS.items():
-            found.setdefault(label, []).append(estimate_dependence(panel, drift, ERROR))
-        n = naive_dependence(panel)
-        naive.append((n.dependence, n.low, n.high, n.dependence))
-        if name == "const":
-            continue
-        for label, sd in COVARIATES.items():
-            z = k + sd * rng.standard_normal(k.shape)
-            driven = [Site(str(i), str(i), 1, y[i], covariate=z[i]) for i in range(sites)]
-            found.setdefault(label, []).append(estimate_dependence(driven, CapacityCovariate(), ERROR))
-    return {"naive": Cell(*np.array(naive).T)} | {label: cell(e) for label, e in found.items()}
+        found = {"naive": naive_dependence(panel)} | {label: estimate_dependence(panel, drift, ERROR) for label, drift in DRIFTS.items()}
+        for label, z in covariates.items():
+            known = [Site(str(i), str(i), 1, y[i], covariate=z[i]) for i in range(sites)]
+            found[label] = estimate_dependence(known, CapacityCovariate(), ERROR)
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(one, paths, driven))
+    return {label: cell([f[label] for f in found]) for label in found[0]}
 
 
 def flags(cells: dict[str, Cell]) -> dict[str, float]:

@@ -206,3 +206,38 @@ def test_a_single_grid_point_within_the_cut_still_has_an_interval_around_it() ->
     at, best = peak(phi, top)
     low, high, _, _ = interval(phi, top, at, best, CUT)
     assert low < at < high and high - low < 0.05
+
+
+def two_speeds() -> np.ndarray:
+    """Deviations that alternate on top of others that hardly return: both a low and a high phi explain them."""
+    rng, y = np.random.default_rng(9), np.zeros(80)
+    for phi, sd in ((-0.3, 0.2), (0.97, 0.06)):
+        x = rng.normal() * sd / np.sqrt(1 - phi**2)
+        for t in range(80):
+            x = phi * x + sd * rng.normal() if t else x
+            y[t] += x
+    return y
+
+
+def test_where_the_likelihood_has_two_modes_the_global_grid_finds_the_higher_and_a_search_from_one_start_does_not() -> None:
+    from scipy.optimize import minimize
+
+    site = [Site("a", "a", 1, two_speeds())]
+    function = likelihood(site, ConstantCapacity(), EstimatedObservationError())
+
+    def climbed(phi: float, ratio: float) -> tuple[float, float]:
+        found = minimize(
+            lambda p: -float(function(np.array([[p[0], 0, 0, np.exp(p[1])]]))[0].sum()),
+            (phi, np.log(ratio)),
+            bounds=[(-0.5, 0.995), (-7, 5)],
+        )
+        return float(found.x[0]), -float(found.fun)
+
+    (low, worse), (high, better) = climbed(-0.2, 0.1), climbed(0.8, 2.0)
+    assert low < -0.3 and high > 0.85 and better > worse + 0.5
+    found = estimate_dependence(site, ConstantCapacity(), EstimatedObservationError())
+    assert found.dependence == pytest.approx(high, abs=0.03) and found.log_likelihood == pytest.approx(better, abs=0.05)
+    profile = np.array(found.profile)
+    between = profile[(profile[:, 0] > low + 0.2) & (profile[:, 0] < high - 0.1), 1]
+    assert between.min() < -CUT and profile[profile[:, 0] < low + 0.1, 1].max() > -CUT  # a valley outside, a second mode inside the cut
+    assert found.low < -0.4 and found.high > high

@@ -118,6 +118,7 @@ def test_488_and_135_series_enter_as_published() -> None:
     assert (len(birds), len(birds.refused), len(set(birds.cluster))) == (488, 4, 77)
     assert np.isfinite(birds.log_count[birds.test_rows]).sum() == 5653
     assert (len(fish), len(fish.refused), len(set(fish.cluster))) == (135, 11, 26)
+    assert len({group.split("(")[-1] for group in fish.cluster}) == 25  # Chinook and coho of the Lower Columbia River are two of 26
     assert famous()["series_id"].nunique() == 25
 
 
