@@ -226,14 +226,13 @@ def test_where_the_likelihood_has_two_modes_the_global_grid_finds_the_higher_and
     function = likelihood(site, ConstantCapacity(), EstimatedObservationError())
 
     def climbed(phi: float, ratio: float) -> tuple[float, float]:
-        found = minimize(
-            lambda p: -float(function(np.array([[p[0], 0, 0, np.exp(p[1])]]))[0].sum()),
-            (phi, np.log(ratio)),
-            bounds=[(-0.5, 0.995), (-7, 5)],
-        )
+        def worth(p: np.ndarray) -> float:
+            return -float(function(np.array([[p[0], 0, 0, np.exp(p[1])]]))[0].sum())
+
+        found = minimize(worth, (phi, np.log(ratio)), bounds=[(-0.5, 0.995), (-7, 5)])
         return float(found.x[0]), -float(found.fun)
 
-    (low, worse), (high, better) = climbed(-0.2, 0.1), climbed(0.8, 2.0)
+    (low, worse), (high, better) = climbed(-0.2, 0.1), climbed(0.9, 10.0)
     assert low < -0.3 and high > 0.85 and better > worse + 0.5
     found = estimate_dependence(site, ConstantCapacity(), EstimatedObservationError())
     assert found.dependence == pytest.approx(high, abs=0.03) and found.log_likelihood == pytest.approx(better, abs=0.05)
