@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from seqsci import fit
 from seqsci.cells.capacity_laws import ConstantCapacity, CovariateCapacity
 from seqsci.cells.drifting_capacity import DriftingCapacity
 from seqsci.cells.survey import GivenError
-from seqsci.domains.ecology.models import covariate_capacity, flexible_trend, harvested
+from seqsci.domains.ecology.models import count_slow_channel, covariate_capacity, flexible_trend, harvested
 from seqsci.domains.ecology.trends import cosine_trend
 from seqsci.errors import DataError, EquationError
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.result import Fit
+from seqsci.frames import to_sequences
 from seqsci.model import Model
 from seqsci.observations.gaussian import DiffuseGaussian
 from seqsci.sequences import Sequences
@@ -30,8 +33,8 @@ def population(rng: np.random.Generator, years: int, sd: np.ndarray | float, cap
     return capacity + deviation + rng.normal(0, 1, years) * sd
 
 
-def covers(fit: Fit, name: str, truth: float) -> bool:
-    low, high = fit.interval(name)
+def covers(found: Fit, name: str, truth: float) -> bool:
+    low, high = found.interval(name)
     return bool(low <= truth <= high)
 
 
@@ -68,12 +71,12 @@ def test_catch_is_an_input_and_effort_an_offset_that_a_fit_needs() -> None:
     catch, effort = rng.gamma(2.0, 0.5, YEARS), rng.normal(0, 0.5, YEARS)
     y = population(rng, YEARS, ERROR, 4 + np.cumsum(rng.normal(0, 0.03, YEARS)), catch) + effort
     y[GAPS] = np.nan
-    fit = MaximumLikelihood().fit(harvested(), Sequences({"log_count": y}, {"catch": catch, "log_effort": effort}))
+    found = MaximumLikelihood().fit(harvested(), Sequences({"log_count": y}, {"catch": catch, "log_effort": effort}))
     for name, truth in (("catch_effect", CATCH), ("dependence", PHI), ("process_sd", PROCESS), ("observation_sd", ERROR)):
-        assert abs(fit.value[name] - truth) < 3 * fit.standard_error(name), name
-    assert fit.value["catch_effect"] > 4 * fit.standard_error("catch_effect")
+        assert abs(found.value[name] - truth) < 3 * found.standard_error(name), name
+    assert found.value["catch_effect"] > 4 * found.standard_error("catch_effect")
     blind = MaximumLikelihood().fit(harvested(), Sequences({"log_count": y}, {"catch": catch, "log_effort": np.zeros(YEARS)}))
-    assert blind.log_likelihood < fit.log_likelihood - 50 and blind.value["observation_sd"] > 2 * ERROR
+    assert blind.log_likelihood < found.log_likelihood - 50 and blind.value["observation_sd"] > 2 * ERROR
 
 
 def test_an_error_given_by_year_leaves_the_process_alone_and_weighs_the_years() -> None:
@@ -82,12 +85,12 @@ def test_an_error_given_by_year_leaves_the_process_alone_and_weighs_the_years() 
     y = population(rng, YEARS, sd, np.full(YEARS, 4.0), np.zeros(YEARS))
     model = Model(DriftingCapacity(ConstantCapacity(), GivenError()), DiffuseGaussian())
     assert "observation_sd" not in {p.name for p in model.parameters}
-    fit, wrong = (
+    found, wrong = (
         MaximumLikelihood().fit(model, Sequences({"log_count": y}, {"observation_sd": s})) for s in (sd, np.full(YEARS, sd.mean()))
     )
     for name, truth in (("process_sd", PROCESS), ("dependence", PHI)):
-        assert abs(fit.value[name] - truth) < 3 * fit.standard_error(name), name
-    assert wrong.log_likelihood < fit.log_likelihood - 50
+        assert abs(found.value[name] - truth) < 3 * found.standard_error(name), name
+    assert wrong.log_likelihood < found.log_likelihood - 50
 
 
 def test_a_covariate_that_is_missing_or_absent_is_refused() -> None:
@@ -109,3 +112,25 @@ def test_a_cell_whose_derivatives_would_compile_for_minutes_is_refused_at_once_a
     for terms in (1, 2, 3):
         assert flexible_trend(terms).kernel().derivatives <= 500
     assert Model(DriftingCapacity(CovariateCapacity()), DiffuseGaussian()).kernel().derivatives < 100
+
+
+def test_a_forecast_year_without_its_covariate_is_refused() -> None:
+    rng = np.random.default_rng(16)
+    z = wave(rng, 80)
+    y = population(rng, 80, ERROR, 4 + EFFECT * z, np.zeros(80))
+    found = MaximumLikelihood().fit(covariate_capacity(), Sequences({"log_count": y}, {"capacity_covariate": z}))
+    with pytest.raises(DataError, match=r"capacity_covariate.*gaps"):
+        found.predict(2, known={"capacity_covariate": np.array([1.0, np.nan])})
+    with pytest.raises(DataError, match=r"(?s)cannot forecast this.*capacity_covariate of shape \(2,\)"):
+        found.predict(2)
+
+
+def test_a_count_model_refuses_counts_that_are_not_whole_or_negative_in_a_frame_and_in_sequences() -> None:
+    counts = pd.DataFrame({"ds": np.arange(1950, 2011), "count": np.r_[np.arange(10.0, 70.0), 2.5]})
+    model = count_slow_channel()
+    for data in (counts, Sequences({"count": counts["count"].to_numpy()})):
+        with pytest.raises(DataError, match=r"(?s)no count.*2\.5.*whole numbers >= 0"):
+            fit(model, data)
+    with pytest.raises(DataError, match="no count"):
+        fit(model, counts.assign(count=-counts["count"].round()))
+    assert len(to_sequences(model, counts[:-1])) == 60
