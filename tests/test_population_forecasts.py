@@ -225,3 +225,41 @@ def test_the_posterior_learns_the_dependence_of_a_long_series() -> None:
         y[t] += 0.8 * y[t - 1]
     mean, sd = FittedPopulationBank(SMALL, np.zeros(SMALL.cells.shape[1])).for_series(y).dependence
     assert abs(mean - 0.8) < 0.1 and sd < 0.15
+
+
+def test_the_ablations_cost_what_they_leave_out_where_it_is_there() -> None:
+    """A scale that jumps in the test years wants delta < 1; a capacity that wanders wants the slow channel."""
+    rng, rows = np.random.default_rng(12), []
+    for i in range(24):
+        sd = np.where(np.arange(45) < 20, 0.08, 0.6)
+        k = np.cumsum(rng.normal(0, 0.25, 45))
+        wild, wander = 4 + sd * rng.normal(size=45), 4 + k + 0.1 * rng.normal(size=45)
+        rows += [(f"wild{i:02d}", f"c{i // 3}", t, wild[t]) for t in range(45)] + [
+            (f"wander{i:02d}", f"d{i // 3}", t, wander[t]) for t in range(45)
+        ]
+    frame = pd.DataFrame(rows, columns=["series_id", "cluster", "year", "count"]).assign(count=lambda f: np.exp(f["count"]))
+    for kind, without in (("wild", {"forget": (1.0,)}), ("wander", {"drift": (0.0,), "dependence": (0.0, 0.5)})):
+        data = count_panel(frame[frame["series_id"].str.startswith(kind)])
+        grid = SMALL if kind == "wild" else replace(SMALL, dependence=(0.0, 0.5), drift=(0.0, 4.0))
+        full, less = (
+            CrossFittedBank(replace(BANK, grid=g, label=label), 2) for g, label in ((grid, "full"), (replace(grid, **without), "less"))
+        )
+        found = compare(run([RandomWalk(), full, less], data), data)
+        assert found.difference("full", "less").log_score.low > 0, kind
+
+
+def test_tables_hold_the_mean_absolute_scaled_error_and_the_coverage() -> None:
+    data = panel(13, series=6)
+    made = run([RandomWalk(), Gompertz()], data)
+    found, (y, series) = compare(made, data), (targets(data, 1)[:, 0], data.test_series)
+    f = made["Gompertz AR(1)"]
+    scaled, inside = [], []
+    for i in range(6):
+        rows = (series == i) & np.isfinite(y)
+        change = np.abs(np.diff(data.values(i)[: data.first[i]]))
+        scaled.append(np.abs(f.mean[rows, 0] - y[rows]).mean() / np.nanmean(change))
+        inside.append(((f.pit[rows, 0] >= 0.05) & (f.pit[rows, 0] <= 0.95)).mean())
+    line = found.line("Gompertz AR(1)")
+    assert line.mase == pytest.approx(np.mean(scaled)) and line.coverage == pytest.approx(np.mean(inside))
+    shown = next(row for row in found.text("random walk").splitlines() if row.startswith("Gompertz"))
+    assert f"{line.mase:.3f}" in shown and f"{line.coverage:.3f}" in shown
