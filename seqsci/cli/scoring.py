@@ -52,9 +52,11 @@ def _span(fit: Fit, start: int, stop: int) -> str:
 def measured(y: np.ndarray, forecasts: Predictive, density: float, unit: str) -> list[Row]:
     """Scores of an outcome that is a number."""
     low, high = (forecasts.quantile(p) for p in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    proper = np.broadcast_to(np.isfinite(low) & np.isfinite(high), y.shape)  # before a diffuse start there is no forecast
+    y, mean, low, high = (np.broadcast_to(v, y.shape)[proper] for v in (y, forecasts.mean, low, high))
     return [
         ("mean log density (higher is better)", f"{density:.6f}"),
-        ("root mean square error", f"{np.sqrt(np.mean((y - forecasts.mean) ** 2)):.6g} {unit}"),
+        ("root mean square error", f"{np.sqrt(np.mean((y - mean) ** 2)):.6g} {unit}"),
         (f"outcomes inside the {LEVEL:.0%} interval", f"{np.mean((y >= low) & (y <= high)):.1%}"),
     ]
 

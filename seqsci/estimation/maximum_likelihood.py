@@ -106,8 +106,12 @@ class MaximumLikelihood:
 
     def _check(self, model: Model, sequences: Sequences, outcome: str) -> None:
         values = sequences.column(outcome)[np.asarray(sequences.observed, bool)]
-        if model.active_prior is not None and len(values):  # it carries what the rows cannot
-            return
+        known_otherwise = model.active_prior is not None and len(values) > 0  # the prior carries what the rows cannot
+        if not known_otherwise:
+            self._check_rows(values, outcome)
+        model.mechanism.check({outcome: values}, sequences.measure.get(outcome, ""))
+
+    def _check_rows(self, values: Array, outcome: str) -> None:
         if len(values) < self.min_rows:
             raise DataError(
                 explain(
