@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from seqsci.domains.ecology.horizons import forecast_counts
 from seqsci.domains.ecology.inference.density_dependence import TERMS, DensityDependence, density_dependence
 from seqsci.domains.ecology.inference.observation_error import ObservationError
 from seqsci.domains.ecology.inference.profile import FEWEST_CLUSTERS
@@ -45,8 +46,6 @@ class RunTables:
             row = {n: getattr(verdict, n) for n in ("name", "fall", "width", "open_high")}
             found["verdict"] = pd.DataFrame([row | {"sentence": str(verdict)}])
             print(f"{result}\n", flush=True)
-        from seqsci.domains.ecology.horizons import forecast_counts
-
         try:
             known = future_rows(fit, self.prepared, self.frame, self.horizon)
             names = self.prepared.names

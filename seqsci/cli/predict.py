@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import sys
 from collections.abc import Mapping, Sequence
@@ -101,7 +102,8 @@ def take_in(fit: Fit, folder: Path, path: str, reading: Mapping[str, str | None]
     if not Path(path).is_file():
         raise DataError(explain("no such data file", path, "a CSV or Parquet file", "check the path"))
     given = {f"data.{k}": v for k, v in (reading or {}).items() if v is not None}
-    study = load(config_of(folder), {"data.path": path, **given})
+    with contextlib.redirect_stdout(sys.stderr):  # what a domain says of its data is no part of the table
+        study = load(config_of(folder), {"data.path": path, **given})
     new, old = feed(drive_of(folder, fit), study.sequences()), fit.sequences
     if len(new.starts) > 1:
         fix = "choose the one that was fitted: --data.series NAME"
