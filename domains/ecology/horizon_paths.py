@@ -25,6 +25,24 @@ class Paths:
     density: Array
 
 
+def row_years(fit: Fit) -> npt.NDArray[np.int64]:
+    """Calendar years of the rows (rows,); without labels the rows of each series are numbered from 1.
+
+    Raises `DataError` for labels that are no years.
+    """
+    index = fit.sequences.index
+    if index is None:
+        starts = np.asarray(fit.sequences.starts)
+        return np.asarray(np.arange(len(fit.sequences)) - np.repeat(starts, np.diff([*starts, len(fit.sequences)])) + 1, np.int64)
+    if index.dtype.kind == "M":
+        return np.asarray(index.astype("datetime64[Y]").astype(np.int64) + 1970)
+    try:
+        return np.array([int(float(v)) for v in index], np.int64)
+    except (TypeError, ValueError) as error:
+        fix = "label the rows with calendar years"
+        raise DataError(explain("the rows have labels that are no years", repr(index[0]), "years such as 1959, or none", fix)) from error
+
+
 def future_columns(names: Sequence[str], series: Sequence[str], years: Array, known: pd.DataFrame | None) -> dict[str, Array]:
     """Future values of known columns (series, horizon) by name.
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from seqsci.domains.ecology.bank import FittedPopulationBank
-from seqsci.domains.ecology.horizon_paths import Paths, future_columns, simulate_paths
+from seqsci.domains.ecology.horizon_paths import Paths, future_columns, row_years, simulate_paths
 from seqsci.domains.ecology.reading.frame import regular
 from seqsci.errors import DataError, ParameterError, explain
 from seqsci.estimation.parameter_draws import draw_parameters
@@ -159,19 +159,10 @@ def _rows(
 
 def _series(fit: Fit, names: Sequence[str] | None) -> tuple[list[str], list[int]]:
     """Names of the series and the years of their last rows."""
-    sequences = fit.sequences
-    starts = [*sequences.starts, len(sequences)]
-    units = len(starts) - 1
+    ends = [*fit.sequences.starts[1:], len(fit.sequences)]
+    units = len(ends)
     labels = [str(n) for n in names] if names is not None else ["series"] if units == 1 else [str(i + 1) for i in range(units)]
     if len(labels) != units or len(set(labels)) != units:
         raise DataError(explain("names do not fit the series", f"{len(labels)} names", f"{units} different ones", "name each series once"))
-    if sequences.index is None:
-        return labels, [b - a for a, b in itertools.pairwise(starts)]
-    last = np.asarray(sequences.index)[[b - 1 for b in starts[1:]]]
-    if last.dtype.kind == "M":
-        return labels, (last.astype("datetime64[Y]").astype(int) + 1970).tolist()
-    try:
-        return labels, [int(float(v)) for v in last]
-    except (TypeError, ValueError) as error:
-        fix = "label the rows with calendar years"
-        raise DataError(explain("the rows have labels that are no years", repr(last[0]), "years such as 1959, or none", fix)) from error
+    years = row_years(fit)
+    return labels, [int(years[b - 1]) for b in ends]
