@@ -110,6 +110,7 @@ def test_show_knows_every_shipped_configuration(capsys: pytest.CaptureFixture[st
     for name in (n for n in names() if n.startswith("ecology/")):
         text = spoken(capsys, "show", name)[0]
         assert "share of a deviation from K" in text and "random_walk" in text and read_config(name)["domain"] == "ecology"
+        assert r"\text{log capacity}_t = \text{log capacity}_{t-1} + " in text and "cases" not in text  # the state space, not its filter
 
 
 @pytest.mark.parametrize(
