@@ -85,6 +85,10 @@ def test_predict_continues_one_series_and_takes_new_years_in(run: Path, tmp_path
     later = written(tmp_path / "later.csv", pd.DataFrame({"year": [2010, 2011], "count": [150.0, 160.0]}))
     out, err = spoken(capsys, "predict", run, "--horizon", 1, "--data.path", later)
     assert "2 rows taken in" in err and out.splitlines()[1].split(",")[1] == "2012"
+    gap = written(tmp_path / "gap.csv", pd.DataFrame({"year": [2013], "count": [150.0]}))
+    assert "2013 after 2009" in refused(capsys, "predict", run, "--horizon", 1, "--data.path", gap)
+    whole = written(tmp_path / "whole.csv", pd.concat([ONE, pd.DataFrame({"year": [2013], "count": [150.0]})]))
+    assert "4 rows taken in" in spoken(capsys, "predict", run, "--horizon", 1, "--data.path", whole)[1]
     many = written(tmp_path / "many.csv", COUNTS)
     assert "--data.series NAME" in refused(capsys, "predict", run, "--horizon", 1, "--data.path", many)
     zero = written(tmp_path / "zero.csv", pd.DataFrame({"year": [2010, 2011], "count": [0.0, 160.0]}))
