@@ -128,8 +128,8 @@ def take_in(fit: Fit, folder: Path, path: str, reading: Mapping[str, str | None]
     steps = np.diff(old.index) if old.index.dtype.kind in "iu" else np.zeros(0)
     if len(steps) > 1 and (steps == steps[0]).all() and new.index[later] != old.index[-1] + steps[0]:  # numbered rows, such as years
         fix = "pass the series with the rows between, or from before them on"
-        got, expected = f"{new.index[later]} after {last}", str(old.index[-1] + steps[0])
-        raise DataError(explain(f"{path} leaves a gap after the last fitted row", got, expected, fix))
+        seen = f"{new.index[later]} after {last}"
+        raise DataError(explain(f"{path} leaves a gap after the last fitted row", seen, old.index[-1] + steps[0], fix))
     if later == 0:
         print(f"seqsci: {path} starts after {last}; check that no step lies between (of prices, the first return is lost)", file=sys.stderr)
     return fit.update(new.rows(later, len(new)))
