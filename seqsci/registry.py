@@ -212,6 +212,7 @@ class PanelTask:
         by: column that names the fits.
         within: column that names the sequences of one fit (the cards of a user), or None.
         unit: of the outcome.
+        fewest: observed rows that a series needs, where a domain's series are short; None: as the estimator says.
     """
 
     model: Any
@@ -219,6 +220,7 @@ class PanelTask:
     by: str = "unique_id"
     within: str | None = None
     unit: str | None = None
+    fewest: int | None = None
 
 
 def panel_builder(domain: str) -> Any:

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 import seqsci
-from seqsci.errors import ArtefactError, MissingExtraError, explain
+from seqsci.errors import ArtefactError, DataError, MissingExtraError, explain
 from seqsci.estimation.artefact import save
 from seqsci.estimation.result import Fit
+from seqsci.estimation.smoother import smooth
 from seqsci.evaluate.comparison import Comparison
+from seqsci.linear_gaussian import LinearGaussian
 
 Array = np.ndarray
 
@@ -84,9 +86,13 @@ def made_by(seed: int | None = None) -> dict[str, Any]:
     return {"command": sys.argv, "python": sys.version.split()[0], "seed": seed, "versions": versions}
 
 
-def write_fit(folder: Path, fit: Fit, weights: Mapping[str, Array] | None = None, seed: int | None = None) -> None:
+def write_fit(
+    folder: Path, fit: Fit, weights: Mapping[str, Array] | None = None, seed: int | None = None, units: Sequence[str] = ()
+) -> None:
     """Write model.json, model.safetensors, parameters.csv, states.csv and summary.txt.
 
+    states.csv has a row a step: ``ds``, the outcome, states and reads before it; ``smoothed_X`` and ``smoothed_X_sd`` of a linear Gaussian
+    model, given all outcomes of the unit; ``series_id`` where there are several units and ``units`` names them, in their order.
     model.safetensors holds the raw parameters under the names of `seqsci.Cell` (``cell.scientific.NAME.raw``) and, where a network drives
     the model, its weights (``drive.*``).
     """
@@ -110,11 +116,35 @@ def write_fit(folder: Path, fit: Fit, weights: Mapping[str, Array] | None = None
     known = [fit.sequences.known[k.name] for k in fit.model.mechanism.known]
     table = np.column_stack([path.states, path.reads, path.gates[:, :3], *known, path.density])
     outcome = fit.sequences.outcome[fit.outcome]
-    _write(
-        folder / "states.csv",
-        ["ds", fit.outcome, *names],
-        ([i, y, *row] for i, y, row in zip(_labels(index), outcome, table, strict=True)),
-    )
+    smoothed = _smoothed(fit)
+    table = np.column_stack([table, *smoothed.values()])
+    named = _unit_of_rows(fit, units)
+    head = [*(["series_id"] if named else []), "ds", fit.outcome, *names, *smoothed]
+    labels = zip(*([named] if named else []), _labels(index), outcome, strict=True)
+    _write(folder / "states.csv", head, ([*label, *row] for label, row in zip(labels, table, strict=True)))
+
+
+def _smoothed(fit: Fit) -> dict[str, Array]:
+    """Columns of the smoothed states of a linear Gaussian fit; none, with a note, where a unit is too short to end its diffuse start."""
+    if not isinstance(fit.model.mechanism, LinearGaussian):
+        return {}
+    try:
+        found = smooth(fit).columns()
+    except DataError as error:
+        print(f"seqsci: states.csv has no smoothed states: {str(error).splitlines()[0]}", file=sys.stderr)
+        return {}
+    return {n: v for n, v in found.items() if n.startswith("smoothed_")}
+
+
+def _unit_of_rows(fit: Fit, units: Sequence[str]) -> list[str]:
+    """Name of the unit of every row; empty for a single unit, or where the units have no names."""
+    starts = np.asarray(fit.sequences.reset, bool)
+    if not units or starts.sum() == 1:
+        return []
+    if len(units) != starts.sum():
+        got = f"{len(units)} names, {int(starts.sum())} units"
+        raise ArtefactError(explain("names of units do not fit the rows", got, "a name a unit", "pass units= in the order of the rows"))
+    return [units[i] for i in np.cumsum(starts) - 1]
 
 
 def write_tables(folder: Path, tables: Mapping[str, Any]) -> None:

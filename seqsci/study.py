@@ -48,6 +48,8 @@ class Study:
         held_out: how such a domain compares its model, given a fit and a function that is told what runs; it returns an object with
             ``scores``, ``differences`` and a text, as a `Comparison` has them. None: by rolling origin over the one series.
         tables: frames of a fit by name, which a run keeps as CSV beside states.csv (a row a review, with its card and time).
+        units: names of the units of ``rows``, in their order; empty where they have none.
+        not_compared: why ``held_out`` cannot compare these rows (too few of them); empty where it can.
     """
 
     name: str
@@ -67,6 +69,8 @@ class Study:
     rows: Sequences | None = None
     held_out: Callable[[Fit, Callable[[str], None] | None], Any] | None = None
     tables: Callable[[Fit], Mapping[str, Any]] | None = None
+    units: tuple[str, ...] = ()
+    not_compared: str = ""
 
     def sequences(self) -> Sequences:
         """The frame as the model's sequences, with the covariates as known columns; what a drive will feed is zero."""

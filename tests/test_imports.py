@@ -92,7 +92,7 @@ THIRD_PARTY = {
         "domains.ecology.baselines",
     ),
     "statsmodels": ("domains.ecology.baselines.statsmodels_models",),
-    "pandas": ("frames", "data", "domains", "panel", "evaluate"),
+    "pandas": ("frames", "data", "domains", "panel", "evaluate", "report.tables"),
 }
 """Packages that only these parts import (a star stands for one name)."""
 

@@ -190,7 +190,7 @@ def test_wilsons_interval_is_that_of_statsmodels() -> None:
 
 def test_every_figure_has_a_caption_with_the_numbers_of_the_fit(fit: Fit) -> None:
     pytest.importorskip("matplotlib")
-    found = plots.figures(fit)
+    found = plots.figures(fit, {})
     assert [f.title for f in found] == [
         "Forgetting curves over the data",
         "Calibration, in sample",
@@ -201,7 +201,7 @@ def test_every_figure_has_a_caption_with_the_numbers_of_the_fit(fit: Fit) -> Non
     seen = fit.sequences.weight > 0
     scored = found[1].figure.axes[0].lines[1].get_xdata()  # forecasts of the groups
     assert np.mean(scored) == pytest.approx(plots.recall_probability(fit)[seen].mean(), abs=0.02)
-    assert len(plots.figures(fit_user(power(), from_rows(simulate_log(sbd(), 60, 8, RandomIntervals(1, 20), 1)).frame))) == 3
+    assert len(plots.figures(fit_user(power(), from_rows(simulate_log(sbd(), 60, 8, RandomIntervals(1, 20), 1)).frame), {})) == 3
 
 
 def test_a_model_of_something_else_is_refused_by_the_figures() -> None:
@@ -211,7 +211,7 @@ def test_a_model_of_something_else_is_refused_by_the_figures() -> None:
     model = garch_normal().start_at(mean=0.0, persistence=0.95, memory=0.9, intercept=0.03)
     other = MaximumLikelihood(starts=1).fit(model, model.simulate(300, 1))
     with pytest.raises(ParameterError, match="not a model of recall"):
-        plots.figures(other)
+        plots.figures(other, {})
 
 
 def test_every_builder_of_the_manifest_is_a_model_of_recall() -> None:

@@ -215,6 +215,35 @@ def test_a_run_of_an_unknown_domain_gets_the_generic_figures(run):
     assert "PIT histogram" in text and "News impact" not in text
 
 
+def test_a_domain_draws_from_the_fit_and_the_tables_of_the_run(run, monkeypatch):
+    from seqsci.domains.finance import manifest
+    from seqsci.domains.finance import plots as finance
+
+    (run / "extra.csv").write_text("series_id,x\n007,1.5\n")
+    seen = {}
+
+    def figures(fit, tables):
+        seen.update(tables=tables, names=set(tables), table=tables["extra"])
+        return finance.figures(fit, tables)
+
+    monkeypatch.setattr(finance, "drawn_from_tables", figures, raising=False)
+    monkeypatch.setattr(manifest, "PLOTS", "seqsci.domains.finance.plots:drawn_from_tables")
+    assert "News impact" in page(run)
+    assert seen["names"] == {"states", "parameters", "extra"}
+    assert seen["table"]["series_id"].tolist() == ["007"] and seen["table"]["x"].tolist() == [1.5]
+    assert seen["tables"]["extra"] is seen["table"]  # read once
+
+
+def test_a_damaged_table_of_a_run_is_named(run):
+    from seqsci.report.tables import Tables
+
+    (run / "extra.csv").write_text("")
+    (run / "other.csv").write_text("a\n1,2\n1,2,3\n")
+    for name in ("extra", "other"):
+        with pytest.raises(ArtefactError, match=f"{name}.csv is corrupt"):
+            Tables(run)[name]
+
+
 def damage_json(path):
     path.write_text(path.read_text()[:-200])
 

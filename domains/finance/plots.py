@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,11 @@ def plot(fit: Fit) -> Any:
     return drawn
 
 
-def figures(fit: Fit) -> list[Captioned]:
-    """Figures of the report: the news-impact curve, and conditional volatility over the size of returns, both annualised."""
+def figures(fit: Fit, tables: Mapping[str, Any]) -> list[Captioned]:
+    """Figures of the report: the news-impact curve, and conditional volatility over the size of returns, both annualised.
+
+    The run's ``tables`` are not needed for them.
+    """
     _check(fit)
     year = float(np.sqrt(TRADING_DAYS))
     z, ahead = news_impact(fit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -198,8 +199,8 @@ def life_figure(fit: Fit) -> Captioned:
     )
 
 
-def figures(fit: Fit) -> list[Captioned]:
-    """Figures of the report."""
+def figures(fit: Fit, tables: Mapping[str, Any]) -> list[Captioned]:
+    """Figures of the report; the run's ``tables`` are not needed for them."""
     _check(fit)
     found = [forgetting_figure(fit), calibration_figure(fit), stability_figure(fit), life_figure(fit)]
     return [f for f in found if f is not None]

@@ -118,10 +118,20 @@ class DriftingCapacity(LinearGaussian):
         )
 
     def starting_values(self, outcome: Mapping[str, np.ndarray]) -> Iterator[dict[str, float]]:
-        """Little, much and hardly any persistence; the yearly changes are given to shocks, to errors, or to the drift of K."""
+        """Little, much and hardly any persistence; the yearly changes are given to shocks, to errors, or to the drift of K.
+
+        The last one gives them to K alone, whose steps a density that follows it late dampens: without it the climb of the lynx counts
+        ends 17 nats below the maximum.
+        """
         spread = max(float(np.std(np.diff(outcome["log_count"]))), 1e-3)
         estimated = {p.name for p in self.own_parameters}
-        for phi, process, error, drift in ((0.5, 0.7, 0.4, 0.2), (0.9, 0.8, 0.2, 0.05), (0.1, 0.5, 0.5, 0.4), (0.7, 0.3, 0.6, 0.1)):
+        for phi, process, error, drift in (
+            (0.5, 0.7, 0.4, 0.2),
+            (0.9, 0.8, 0.2, 0.05),
+            (0.1, 0.5, 0.5, 0.4),
+            (0.7, 0.3, 0.6, 0.1),
+            (0.5, 0.1, 0.1, 2.0),
+        ):
             values = {"dependence": phi, "process_sd": process * spread, "observation_sd": error * spread}
             values |= {"capacity_sd": drift * spread, "slope_sd": 0.2 * drift * spread, "capacity_effect": 0.0, "catch_effect": 0.0}
             yield {n: v for n, v in values.items() if n in estimated}

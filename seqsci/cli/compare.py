@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from seqsci.sequences import Sequences
 
 HELP = "held-out comparison of a run, or a table of several runs"
-SCORES = {"qlike": "QLIKE", "nll": "NLL", "log_loss": "log loss", "auc": "AUC", "rmse_bins": "RMSE(bins)"}
+SCORES = {
+    "qlike": "QLIKE",
+    "nll": "NLL",
+    "log_loss": "log loss",
+    "auc": "AUC",
+    "rmse_bins": "RMSE(bins)",
+    "mase": "MASE",
+    "rmse": "RMSE",
+    "crps": "CRPS",
+    "log_score": "log score",
+    "coverage_90": "cover 90%",
+}
 """Columns of scores.csv that the table of several runs shows, where a run has them, with their heads."""
 
 

@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
             fitted = train(study, folder)
         else:
             fitted = study.estimator.fit(study.model, sequences)
-            rundir.write_fit(folder, fitted)
+            rundir.write_fit(folder, fitted, units=study.units)
             rundir.write_tables(folder, study.tables(fitted) if study.tables is not None else {})
         kept = True
     finally:
@@ -99,7 +99,9 @@ def finish(study: Study, fitted: Fit, folder: Path, arguments: argparse.Namespac
     print(fitted.summary(), flush=True)
     if not fitted.driven_by:
         _print_tests(restriction_tests(fitted, study.hypotheses, study.estimator))
-    if not arguments.no_compare:
+    if study.not_compared and not arguments.no_compare:
+        print(f"\nno held-out comparison: {study.not_compared}")
+    elif not arguments.no_compare:
 
         def tell(name: str) -> None:
             print(f"seqsci: backtest of {name}", file=sys.stderr, flush=True)

@@ -28,6 +28,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Fit every series, print what came out, write the run; exits 130 where it was interrupted."""
+    from dataclasses import replace
+
     from seqsci import registry, rundir
     from seqsci.panel.artefact import save_panel
     from seqsci.panel.fitting import PANEL, fit_panel
@@ -40,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
         place = config.setdefault(section, {}) if section else config
         place[name] = value
     task: registry.PanelTask = registry.panel_builder(config["domain"])(config)
-    estimator = _estimator(config, PANEL)
+    estimator = _estimator(config, PANEL if task.fewest is None else replace(PANEL, min_rows=task.fewest))
     pooling = {"none": PerGroup, "partial": Partial, "shared": Shared}[arguments.pooling]()
     alone = isinstance(pooling, PerGroup)
     folder = Path(arguments.resume) if arguments.resume else rundir.fresh(arguments.out, f"{config['name']}-panel")

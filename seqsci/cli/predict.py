@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from seqsci.sequences import Sequences
 
 HELP = "forecast from a run, after taking in new rows"
-READING = ("kind", "unit", "column", "date_column", "id_column", "unique_id")
+READING = ("kind", "unit", "column", "date_column", "id_column", "unique_id", "series", "series_column", "year_column", "count_column")
 """How a data file is read, where it differs from the run's own."""
+FORECAST = "forecast.csv"
+"""Forecasts that a domain made of all series of a run when it was fitted."""
 SAME, MOST = 0.05, 0.5
 """Rows of a data file are those that were fitted where they differ by less than SAME standard deviations, in at least MOST of them."""
 LARGEST = 20_000_000
@@ -46,16 +49,19 @@ def run(arguments: argparse.Namespace) -> None:
     from seqsci.cli.configured import drive_of, fit_of
 
     folder, fit = fit_of(arguments.run)
-    one_series(fit, f"{arguments.run}: a forecast continues one series")
+    one_series(fit, f"{arguments.run}: a forecast continues one series", folder)
     path = getattr(arguments, "data.path")
     if path is not None:
         fit = take_in(fit, folder, path, {k: getattr(arguments, f"data.{k}") for k in READING})
     known, dates = future(fit, arguments.horizon, arguments.future, drive_of(folder, fit))
     forecast = fit.predict(arguments.horizon, arguments.draws, arguments.seed, known or None)
+    if (folder / FORECAST).is_file():
+        told = f"estimates are taken as known; {folder / FORECAST}, made with the fit, also holds what is not known of them"
+        print(f"seqsci: a forecast of {fit.outcome} [{fit.unit}]; {told}", file=sys.stderr)
     _write(table(forecast, dates or following(fit, arguments.horizon), arguments.level), arguments.out)
 
 
-def one_series(fit: Fit, what: str) -> None:
+def one_series(fit: Fit, what: str, folder: Path | None = None) -> None:
     """Refuse a run of several units: rows that come later belong to one of them each, and are never matched by position."""
     units = len(fit.sequences.starts)
     if units == 1:
@@ -63,6 +69,8 @@ def one_series(fit: Fit, what: str) -> None:
     fix = "score it held out: seqsci compare RUN; take the model elsewhere: seqsci export RUN --to python; or fit the series by itself"
     if any(k.name == "elapsed_days" for k in fit.model.mechanism.known):
         fix += "; when to review a card next: next_interval of seqsci.domains.memory.planning.intervals, in Python"
+    if folder is not None and (folder / FORECAST).is_file():
+        fix = f"read {folder / FORECAST}: it has the forecasts of every series; {fix} (--data.series NAME)"
     raise DataError(explain(what, f"{units:,} units", "a run of one unit", fix))
 
 
@@ -94,8 +102,12 @@ def take_in(fit: Fit, folder: Path, path: str, reading: Mapping[str, str | None]
     if not Path(path).is_file():
         raise DataError(explain("no such data file", path, "a CSV or Parquet file", "check the path"))
     given = {f"data.{k}": v for k, v in (reading or {}).items() if v is not None}
-    study = load(config_of(folder), {"data.path": path, **given})
+    with contextlib.redirect_stdout(sys.stderr):  # what a domain says of its data is no part of the table
+        study = load(config_of(folder), {"data.path": path, **given})
     new, old = feed(drive_of(folder, fit), study.sequences()), fit.sequences
+    if len(new.starts) > 1:
+        fix = "choose the one that was fitted: --data.series NAME"
+        raise DataError(explain(f"{path} holds several series", ", ".join(study.units[:10]) or len(new.starts), "one series", fix))
     unit = new.measure.get(fit.outcome, "1")
     if unit != fit.unit:
         raise DataError(explain(f"{path}: the unit differs from that of the fit", unit, fit.unit, "convert the file"))
@@ -113,6 +125,11 @@ def take_in(fit: Fit, folder: Path, path: str, reading: Mapping[str, str | None]
         print(f"seqsci: {path} has no row after {last}: the forecast starts there", file=sys.stderr)
         return fit
     print(f"seqsci: {rows} rows taken in, {str(new.index[later])[:10]} to {str(new.index[-1])[:10]}, after {last}", file=sys.stderr)
+    steps = np.diff(old.index) if old.index.dtype.kind in "iu" else np.zeros(0)
+    if len(steps) > 1 and (steps == steps[0]).all() and new.index[later] != old.index[-1] + steps[0]:  # numbered rows, such as years
+        fix = "pass the series with the rows between, or from before them on"
+        seen = f"{new.index[later]} after {last}"
+        raise DataError(explain(f"{path} leaves a gap after the last fitted row", seen, old.index[-1] + steps[0], fix))
     if later == 0:
         print(f"seqsci: {path} starts after {last}; check that no step lies between (of prices, the first return is lost)", file=sys.stderr)
     return fit.update(new.rows(later, len(new)))

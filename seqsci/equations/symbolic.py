@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import sympy as sp
 
 from seqsci.equations.kinks import kinks, movers, scalers
+from seqsci.equations.state_space_latex import state_space_latex
 from seqsci.equations.tracing import Equations
+from seqsci.linear_gaussian import LinearGaussian
 from seqsci.mechanism import Mechanism
 from seqsci.observations.base import Observation
 from seqsci.parameter import Parameter
@@ -131,7 +133,9 @@ def trace(mechanism: Mechanism, observation: Observation, folded: tuple[tuple[st
 
 
 def latex(mechanism: Mechanism, observation: Observation, folded: tuple[tuple[str, float], ...] = ()) -> list[str]:
-    """LaTeX lines of the equations in the declared symbols: reads, gates, update, density."""
+    """LaTeX lines of the equations in the declared symbols: reads, gates, update, density; of a linear Gaussian one its state space."""
+    if isinstance(mechanism, LinearGaussian):
+        return state_space_latex(mechanism, folded)
     equations = Equations(mechanism, observation)
     numbers = dict(folded)
     free = symbols([p.name for p in equations.parameters])

@@ -26,7 +26,9 @@ FORMAT = "seqsci fit, version 1"
 
 
 def _describe(thing: Any) -> Any:
-    """A frozen dataclass as class path and fields; plain values as they are."""
+    """A frozen dataclass as class path and fields, a tuple as a list of such; plain values as they are."""
+    if isinstance(thing, tuple):
+        return [_describe(t) for t in thing]
     if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
         kind = type(thing)
         return {
@@ -38,6 +40,8 @@ def _describe(thing: Any) -> Any:
 
 def _build(description: Any, path: Path) -> Any:
     """The object of a description. Only dataclasses are built, so nothing else can be called by a file."""
+    if isinstance(description, list):  # a tuple, when it was written: mechanisms can be hashed
+        return tuple(_build(d, path) for d in description)
     if not isinstance(description, dict) or "class" not in description:
         return description
     module, _, name = str(description["class"]).partition(":")

@@ -237,7 +237,9 @@ class Fit:
         """The table of estimates; ``str``, ``.html()`` and ``.latex()`` render it."""
         span = ""
         if self.sequences.index is not None and len(self.sequences.index):
-            span = f", {str(self.sequences.index[0])[:10]} to {str(self.sequences.index[-1])[:10]}"
+            labels = self.sequences.index
+            first, last = (labels[0], labels[-1]) if len(self.sequences.starts) == 1 else (min(labels), max(labels))
+            span = f", {str(first)[:10]} to {str(last)[:10]}"
         facts = [
             f"{self.rows} rows of {self.outcome} [{self.unit}]{span}",
             f"log-likelihood {self.log_likelihood:.3f}"

@@ -27,6 +27,7 @@ from seqsci.report.artefacts import Run, read_run
 from seqsci.report.comparison import held_out_section, window_label
 from seqsci.report.figures import Drawn, drawn, interval, p_value, plain
 from seqsci.report.mathematics import mathml
+from seqsci.report.tables import Tables
 
 FLAGS = {
     "": "",
@@ -113,7 +114,7 @@ def _estimate(e: Estimate) -> dict[str, str]:
 
 
 def _domain_figures(run: Run) -> tuple[list[Captioned], str]:
-    """Figures of the run's domain, or a sentence that says why there are none."""
+    """Figures of the run's domain, drawn from the fit and the run's tables, or a sentence that says why there are none."""
     domain = str(run.config["domain"])
     known = manifests()
     if domain not in known:
@@ -122,7 +123,7 @@ def _domain_figures(run: Run) -> tuple[list[Captioned], str]:
     if path is None:
         return [], ""
     module, _, name = str(path).partition(":")
-    return list(getattr(importlib.import_module(module), name)(run.fit)), ""
+    return list(getattr(importlib.import_module(module), name)(run.fit, Tables(run.folder))), ""
 
 
 def _diagnosis(fit: Fit) -> Diagnosis:

@@ -17,7 +17,7 @@ def _file(name: str) -> Path:
     path = Path(folder or os.devnull, "ecology", name)
     if not path.is_file():
         got = "SEQSCI_DATA is not set" if not folder else f"no file {path}"
-        fix = "export SEQSCI_DATA=/folder that holds ecology/, or use lynx(), which is embedded"
+        fix = "export SEQSCI_DATA=/folder that holds ecology/, or use lynx() (ecology/lynx), which is embedded"
         raise DataError(explain(f"ecology/{name} is not there", got, "a folder SEQSCI_DATA with ecology/" + name, fix))
     return path
 
