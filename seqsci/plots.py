@@ -83,10 +83,10 @@ def trace_bars(axis: Any, time: Array, values: Array, color: str) -> None:
     """Draw a series as bars from zero, thinned; one path, so that it stays small."""
     keep = thinned(values)
     keep = keep[~np.isnan(values[keep])]
-    _trace_segments(axis, time[keep], np.zeros(len(keep)), values[keep], color, 0.6)
+    trace_segments(axis, time[keep], np.zeros(len(keep)), values[keep], color, 0.6)
 
 
-def _trace_segments(axis: Any, time: Array, start: Array, stop: Array, color: str, width: float) -> None:
+def trace_segments(axis: Any, time: Array, start: Array, stop: Array, color: str, width: float) -> None:
     """Draw vertical segments as one path."""
     heights = np.column_stack([start, stop, np.full(len(time), np.nan)])
     axis.plot(np.repeat(time, 3), heights.ravel(), color=color, linewidth=width)
@@ -113,82 +113,6 @@ def plot(fit: Fit) -> Any:
         axes[1].set_ylim(-0.02, 1.02)
         axes[1].set_title("share of the old state that is kept", loc="left", fontsize=10, color=INK)
     return drawn
-
-
-def _rows_axis(fit: Fit) -> tuple[Array, str]:
-    """Positions or dates to draw over; units are drawn end to end, by position."""
-    if len(fit.sequences.starts) > 1:
-        return np.arange(len(fit.sequences)), "row (units end to end)"
-    time = time_axis(fit)
-    return time, "" if time.dtype.kind == "M" else "row"
-
-
-def outcome_figure(fit: Fit, discrete: bool) -> Captioned:
-    """The outcome with its predictive band; for a discrete outcome, running means of outcome and forecast."""
-    from seqsci.forecast import one_step
-
-    time, label = _rows_axis(fit)
-    y = fit.sequences.outcome[fit.outcome]
-    forecast = one_step(fit.model, fit.path.reads, fit.model.kernel().program.read_names)
-    drawn, axis = panel(label, f"{fit.outcome} [{fit.unit}]")
-    if discrete:
-        span, seen = max(len(y) // 50, 1), ~np.isnan(y)
-        for values, color in ((y, SOFT), (forecast.mean, ACCENT)):
-            smooth = np.convolve(values[seen], np.ones(span) / span, mode="valid")
-            trace_line(axis, time[seen][span - 1 :], smooth, color)
-        text = f"Means of {span} rows: outcome (grey), forecast (red). See whether red follows grey"
-        text += ", unit by unit; rows are no calendar." if len(fit.sequences.starts) > 1 else "; a lasting gap is a bias."
-        return Captioned("Outcome and forecast", drawn, text)
-    low, high = (np.broadcast_to(forecast.quantile(p), y.shape) for p in PROBABILITIES)
-    (trace_bars if np.nanmin(y) < 0 < np.nanmax(y) else trace_line)(axis, time, y, SOFT)
-    for edge in (low, high):
-        trace_line(axis, time, edge, ACCENT, 0.6)
-    known = ~np.isnan(y) & np.isfinite(low) & np.isfinite(high)
-    beyond = np.where(known, np.maximum(y - high, low - y), 0.0)
-    outside = np.flatnonzero(beyond > 0)
-    furthest = np.sort(outside[np.argsort(-beyond[outside])][: 2 * BUCKETS])
-    _trace_segments(axis, time[furthest], np.clip(y, low, high)[furthest], y[furthest], INK, 1.2)
-    text = (
-        f"Outcome (grey) and the 95 % band (red) that was forecast for each row from earlier rows; what reaches beyond is dark. "
-        f"{100 * len(outside) / max(int(known.sum()), 1):.1f} % of the outcomes lie outside; 5 % should. See whether the dark ends are "
-        f"spread over all {'units' if len(fit.sequences.starts) > 1 else 'times'}: where they crowd, the band is too narrow."
-    )
-    return Captioned("Outcome with its predictive band", drawn, text)
-
-
-def state_figures(fit: Fit, most: int = 6) -> list[Captioned]:
-    """Each state row by row, before its row is seen, and each forget gate that moves; at most so many states."""
-    time, label = _rows_axis(fit)
-    several = len(fit.sequences.starts) > 1
-    gated = fit.path.gates.shape[1] // 3
-    found = []
-    for i, role in enumerate(fit.model.mechanism.states[:most]):
-        drawn, axis = panel(label, f"{role.symbol} ({role.name})" if role.symbol else role.name, 2.5)
-        trace_line(axis, time, fit.path.states[:, i], INK)
-        text = "as it stood before each row. See when it is pushed up or down, and how long it takes to come back."
-        if several:
-            text = "as it stood before each row, units end to end: it starts anew at each unit. See how far it moves within them."
-        found.append(Captioned(f"State: {role.name}", drawn, f"The state '{role.name}' {text}"))
-    for g in range(min(gated, most)):
-        forget = fit.path.gates[:, 3 * g]
-        if np.ptp(forget) < 1e-9:
-            continue
-        drawn, axis = panel(label, "forget gate", 2.5)
-        trace_line(axis, time, forget, INK)
-        low, high = np.quantile(forget, PROBABILITIES)
-        text = (
-            f"Share of the old state that each step keeps; 95 % of the rows lie between {low:.3g} and {high:.3g}. "
-            "See which events make the model forget"
-        )
-        text += ", in whichever unit: rows stand unit by unit." if several else ": dips are rows after which the past counts less."
-        found.append(Captioned("Forget gate" if gated == 1 else f"Forget gate {g + 1}", drawn, text))
-    return found
-
-
-def constant_gates(fit: Fit) -> list[float]:
-    """Values of the forget gates that do not move; they are told, not drawn."""
-    forget = fit.path.gates[:, 0::3]
-    return [float(f[0]) for f in forget.T if np.ptp(f) < 1e-9]
 
 
 def residual_figures(found: Residuals, lags: int = 20) -> list[Captioned]:

@@ -23,6 +23,7 @@ from seqsci.estimation.summary import Estimate
 from seqsci.evaluate.residuals import ResidualTest, residual_tests, residuals
 from seqsci.plots import Captioned
 from seqsci.registry import manifests
+from seqsci.report import paths
 from seqsci.report.artefacts import Run, read_run
 from seqsci.report.comparison import held_out_section, window_label
 from seqsci.report.figures import Drawn, drawn, interval, p_value, plain
@@ -141,9 +142,15 @@ def _diagnosis(fit: Fit) -> Diagnosis:
     return Diagnosis(figures, tests, tuple(notes), found.discrete)
 
 
+def _verdicts(run: Run) -> list[tuple[str, str]]:
+    """Sentences of the run's table ``verdict``, where its domain wrote one: columns kind (loss, tie or win) and sentence."""
+    tables = Tables(run.folder)
+    return [(str(k), str(s)) for k, s in tables["verdict"][["kind", "sentence"]].itertuples(index=False)] if "verdict" in tables else []
+
+
 def _glance(run: Run, diagnosis: Diagnosis, comparison: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """The report in a few sentences, bad news first; each with a kind: loss, tie or win."""
-    lines = []
+    lines = _verdicts(run)
     if comparison is None:
         lines.append(("tie", "No held-out comparison was made: nothing here says whether the model forecasts better than another."))
     else:
@@ -200,7 +207,7 @@ def _page(run: Run) -> str:
     diagnosis = _diagnosis(fit)
     comparison = held_out_section(run.held_out, window_label(run)) if run.held_out else None
     known = {p.name for p in fit.model.parameters}
-    states = [plots.outcome_figure(fit, diagnosis.discrete), *plots.state_figures(fit)]
+    states = [paths.outcome_figure(fit, diagnosis.discrete), *paths.state_figures(fit)]
     return str(
         _template().render(
             title=str(run.config.get("name", fit.model.name)),
@@ -214,7 +221,7 @@ def _page(run: Run) -> str:
             derived=[_estimate(e) for e in run.estimates if e.name not in known],
             states=[drawn(c) for c in states],
             several=len(fit.sequences.starts) > 1,
-            constant=[plain(v) for v in plots.constant_gates(fit)],
+            constant=[plain(v) for v in paths.constant_gates(fit)],
             domain=[drawn(c) for c in domain],
             domain_missing=missing,
             diagnosis=diagnosis,
