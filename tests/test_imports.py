@@ -91,6 +91,7 @@ THIRD_PARTY = {
         "engine",
         "domains.ecology.bank_kernel",
         "domains.genomics.enhancer.bank_kernel",
+        "domains.genomics.enhancer.ranking_kernel",
         "domains.ecology.baselines",
     ),
     "statsmodels": ("domains.ecology.baselines.statsmodels_models",),

@@ -19,6 +19,9 @@ NEAREST_BP = 5e3
 EXPONENT = 1.024
 """Exponent of contact in K562 that the activity-by-contact model ships with."""
 
+LARGEST = 700.0
+"""Raw numbers are cut there, so that a wild step of an optimiser stays finite."""
+
 
 class Contact(ABC):
     """Abstract base of contact laws: log contact at a distance [bp], up to a constant, with its parameters on the raw scale."""
@@ -34,7 +37,7 @@ class Contact(ABC):
 
     def natural(self, raw: Array) -> Array:
         """Values of the parameters at raw ones."""
-        return np.array([float(p.constraint.forward(r)) for p, r in zip(self.parameters, raw, strict=True)])
+        return np.array([float(p.constraint.forward(min(max(r, -LARGEST), LARGEST))) for p, r in zip(self.parameters, raw, strict=True)])
 
     @property
     def start(self) -> Array:
