@@ -11,9 +11,9 @@ import pandas as pd
 
 from seqsci.domains.genomics.enhancer.bank import DecayBank
 from seqsci.domains.genomics.enhancer.contact import BankContact, Contact, InverseDistance, PowerLaw
-from seqsci.domains.genomics.enhancer.models import FittedPairs, PairPredictor
 from seqsci.domains.genomics.enhancer.pair_gates import FEATURES, Activity, PairGate
 from seqsci.domains.genomics.enhancer.pairs import distances, labels, middles
+from seqsci.domains.genomics.enhancer.protocol import FittedPairs, PairPredictor
 from seqsci.errors import MissingExtraError
 
 Array = npt.NDArray[np.float64]

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from seqsci.domains.genomics.enhancer.models import PairPredictor
 from seqsci.domains.genomics.enhancer.normalisation import AsTheyAre, Normalisation
+from seqsci.domains.genomics.enhancer.protocol import PairPredictor
 from seqsci.domains.genomics.genome.splits import ByChromosome, Split, chosen_folds, grouped_folds
 
 Array = npt.NDArray[np.float64]

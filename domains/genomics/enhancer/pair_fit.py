@@ -5,15 +5,20 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from seqsci.domains.genomics.enhancer.models import Design, FittedPairs, PairModel
+from seqsci.domains.genomics.enhancer.design import Design
 from seqsci.domains.genomics.enhancer.objectives import Likelihood
+from seqsci.domains.genomics.enhancer.protocol import FittedPairs
 from seqsci.errors import ConvergenceError, DataError, explain
 from seqsci.estimation.summary import Estimate, Summary
+
+if TYPE_CHECKING:
+    from seqsci.domains.genomics.enhancer.models import PairModel
 
 Array = npt.NDArray[np.float64]
 Truth = npt.NDArray[np.bool_]
