@@ -69,7 +69,7 @@ def check_pairs(frame: pd.DataFrame, labelled: bool = True, source: str = "the f
     for name in (n for n in NUMBERS if n in names):
         values = pd.to_numeric(found[name], errors="coerce").to_numpy(np.float64, na_value=np.nan)
         bad = ~np.isfinite(values) | (values != np.round(values)) | (values < 0)
-        faults += _fault(found, bad, name, "a whole number >= 0")
+        faults += _fault(frame, bad, name, "a whole number >= 0")
         found[name] = np.where(bad, 0, values).astype(np.int64)
     swapped = (found["chromStart"] >= found["chromEnd"]).to_numpy()
     faults += _fault(frame, swapped, "chromEnd", "above chromStart")
@@ -78,7 +78,7 @@ def check_pairs(frame: pd.DataFrame, labelled: bool = True, source: str = "the f
     if labelled:
         truth = found[LABEL].astype(str).map(TRUTH)
         faults += _fault(frame, truth.isna().to_numpy(), LABEL, "TRUE or FALSE")
-        found[LABEL] = truth.fillna(False).astype(bool)
+        found[LABEL] = (truth == True).to_numpy(bool)  # noqa: E712  # missing ones are faults already
     if faults:
         fix = "correct or drop these rows"
         raise DataError(explain(f"{source} is no table of pairs", "; ".join(faults[:6]), "the format of " + SOURCE, fix))
@@ -89,7 +89,9 @@ def _fault(frame: pd.DataFrame, bad: npt.NDArray[np.bool_], name: str, need: str
     if not bad.any():
         return []
     row = int(np.argmax(bad))
-    return [f"line {row + 2}: {name} is {frame[name].iloc[row]!r}, not {need} ({int(bad.sum())} rows)"]
+    value = frame[name].iloc[row]
+    shown = repr(value) if isinstance(value, str) else f"{value}"
+    return [f"line {row + 2}: {name} is {shown}, not {need} ({int(bad.sum())} rows)"]
 
 
 def signal(frame: pd.DataFrame, column: str) -> Array:
