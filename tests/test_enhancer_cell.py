@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -11,6 +14,7 @@ from seqsci.cells.leaky_integrator import LeakyIntegrator
 from seqsci.cells.promoter_switch import PromoterSwitch
 from seqsci.domains.genomics.enhancer.bank import DecayBank
 from seqsci.errors import ParameterError
+from seqsci.export.python import python_source
 from seqsci.gates.insulator import InsulatorGate
 from seqsci.gates.knockout import Closed, Open
 from seqsci.gates.silencing import SilencingGate
@@ -133,3 +137,23 @@ def test_a_single_decay_length_is_found_within_5_percent() -> None:
 def test_decay_lengths_out_of_order_are_refused() -> None:
     with pytest.raises(ParameterError, match="0 < shortest < longest"):
         LeakyBank(5e6, 5e3)
+
+
+def test_an_exported_cell_scans_as_the_library_does(tmp_path: Path) -> None:
+    """One file of Python, printed from the equation, gives the state and the read of every position."""
+    position, activity = locus()
+    model = Model(LeakyIntegrator(insulator=InsulatorGate()), Gaussian()).start_at(decay_length=LENGTH, insulation=0.4, gain=1.5)
+    walls = (np.arange(len(position)) % 5 == 0).astype(float)
+    table = {"gap_bp": np.diff(position, prepend=position[0]).astype(float), "activity": activity, "boundaries": walls}
+    sequences = Sequences({"expression": np.zeros(len(position))}, table)
+    path = tmp_path / "exported.py"
+    path.write_text(python_source(model))
+    spec = importlib.util.spec_from_file_location("exported", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    expected, state = model.filter(sequences), module.start({n: v[0] for n, v in table.items()})
+    for t in range(len(position)):
+        known = {n: float(v[t]) for n, v in table.items()}
+        assert module.read(state, known)["location"] == pytest.approx(expected.reads[t, 0], rel=1e-12)
+        state = module.update(state, known, {"expression": 0.0})
