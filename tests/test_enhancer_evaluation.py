@@ -11,6 +11,7 @@ import pytest
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from seqsci.domains.genomics.enhancer.baselines import ABC_NUMERATOR, BANK_UNFITTED, BASELINES, INVERSE_DISTANCE
+from seqsci.domains.genomics.enhancer.curves import curve, interval_figure, strata_figure, study_figure
 from seqsci.domains.genomics.enhancer.evaluation import Evaluation, average_precision, recall_at_precision
 from seqsci.domains.genomics.enhancer.folds import FOLDS, chromosome_folds, out_of_fold
 from seqsci.domains.genomics.enhancer.models import GATED
@@ -108,3 +109,13 @@ def test_the_numbers_of_the_crispr_benchmark() -> None:
     assert level["distance"] == pytest.approx(0.438, abs=0.001) and level["power"] == pytest.approx(0.519, abs=0.001)
     assert level["mechanism"] >= 0.51 and found.interval("mechanism", "distance").low > 0
     assert level["gated"] >= 0.58 and level["gated"] > level["logistic"] - 0.005
+
+
+def test_curves_enclose_the_area_that_the_table_shows() -> None:
+    score = BANK_UNFITTED.predict(SCREEN)
+    recall, precision = curve(SCREEN["Regulated"].to_numpy(bool), score)
+    assert float((np.diff(recall) * precision[1:]).sum()) == pytest.approx(average_precision(SCREEN["Regulated"], score), abs=1e-12)
+    found = Evaluation(SCREEN, {"bank": score, "distance": INVERSE_DISTANCE.predict(SCREEN)}, draws=20)
+    assert [len(f(found).figure.axes) for f in (strata_figure, study_figure, interval_figure)] == [3, 2, 1]
+    with pytest.raises(DataError, match="7 models"):
+        strata_figure(Evaluation(SCREEN, {str(i): score for i in range(7)}))

@@ -19,7 +19,7 @@ NEAREST_BP = 5e3
 EXPONENT = 1.024
 """Exponent of contact in K562 that the activity-by-contact model ships with."""
 
-LARGEST = 700.0
+LARGEST = 40.0
 """Raw numbers are cut there, so that a wild step of an optimiser stays finite."""
 
 
