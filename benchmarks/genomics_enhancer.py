@@ -112,7 +112,9 @@ def enhancer(quick: bool, say: Say = lambda _: None) -> tuple[str, dict[str, flo
     figures["single_tau_auprc_same_rows"] = average_precision(labels(frame), single.predict(frame))
     lesson = (
         f"one decay length by likelihood: {figures['single_tau_bp'] / 1e3:.0f} kb, where AUPRC is {figures['auprc_single']:.3f}, "
-        f"below 1/distance ({figures['auprc_distance']:.3f}): the likelihood of a wrong kernel is set by the many far pairs"
+        f"1/distance has {figures['auprc_distance']:.3f} (difference {figures['single_minus_distance']:+.3f}, by gene "
+        f"[{figures['single_minus_distance_low']:+.3f}, {figures['single_minus_distance_high']:+.3f}]): the likelihood of a wrong kernel is "
+        "set by the many far pairs"
     )
     reading = (
         "reading: decay lengths, shares and gates in place of coefficients, at no loss of accuracy against a logistic regression on the "
