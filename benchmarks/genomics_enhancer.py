@@ -113,7 +113,7 @@ def enhancer(quick: bool, say: Say = lambda _: None) -> tuple[str, dict[str, flo
     lesson = (
         f"one decay length by likelihood: {figures['single_tau_bp'] / 1e3:.0f} kb, where AUPRC is {figures['auprc_single']:.3f}, "
         f"1/distance has {figures['auprc_distance']:.3f} (difference {figures['single_minus_distance']:+.3f}, by gene "
-        f"[{figures['single_minus_distance_low']:+.3f}, {figures['single_minus_distance_high']:+.3f}]): the likelihood of a wrong kernel is "
+        f"[{figures['single_minus_distance_low']:+.3f}, {figures['single_minus_distance_high']:+.3f}]): a wrong kernel's likelihood is "
         "set by the many far pairs"
     )
     reading = (
