@@ -165,7 +165,7 @@ def test_a_build_that_fails_leaves_the_old_cache(fasta: Path, tmp_path: Path) ->
     folder = tmp_path / "cache"
     first = build_cache(fasta, folder)
     write(fasta, TEXT + "AC!T\n")
-    with pytest.raises(DataError, match="line 7: no nucleotide in chrÜ"):
+    with pytest.raises(DataError, match="line 8: no nucleotide in chrÜ"):
         build_cache(fasta, folder)
     assert open_cache(folder).fingerprint == first.fingerprint and len(list(folder.iterdir())) == 2
 

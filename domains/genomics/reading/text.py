@@ -80,13 +80,16 @@ def _check_bgzf_end(file: IO[bytes], source: Path) -> None:
         raise DataError(explain(f"{source} is cut short", got, "a complete file of bgzip, which ends with one", AGAIN))
 
 
-def lines_of(path: str | os.PathLike[str], comments: tuple[str, ...] = ("#",), block: int = BLOCK) -> Iterator[Lines]:
+def lines_of(
+    path: str | os.PathLike[str], comments: tuple[str, ...] = ("#",), block: int = BLOCK, stop: str | None = None
+) -> Iterator[Lines]:
     """Yield the lines of data of a file in blocks of whole lines; at least one, with no lines where the file has none.
 
     Args:
         path: plain or gzip.
         comments: how lines that are no data begin.
         block: bytes that are read at once.
+        stop: how the line begins after which there are no more data, such as ``##FASTA`` in GFF3.
     """
     prefixes = tuple(c.encode() for c in comments)
     number, rest, start = 1, b"", True
@@ -95,15 +98,26 @@ def lines_of(path: str | os.PathLike[str], comments: tuple[str, ...] = ("#",), b
             fresh = file.read(block)
             text = rest + fresh
             if start:
+                if fresh and len(text) < len(BOM):
+                    rest = text
+                    continue
                 text, start = text.removeprefix(BOM), False
             cut = text.rfind(b"\n") + 1 if fresh else len(text)
             whole, rest = text[:cut], text[cut:]
+            if stop is not None and (ended := _place(whole, stop.encode())) >= 0:
+                whole, fresh = whole[:ended], b""
             if whole or not fresh:
                 found, count = _kept(whole, number, prefixes, not fresh)
                 number += count
                 yield found
             if not fresh:
                 return
+
+
+def _place(text: bytes, beginning: bytes) -> int:
+    """Where the first line that begins so stands, or -1."""
+    place = text.find(b"\n" + beginning)
+    return 0 if text.startswith(beginning) else place + 1 if place >= 0 else -1
 
 
 def _kept(text: bytes, first: int, prefixes: tuple[bytes, ...], last: bool) -> tuple[Lines, int]:
