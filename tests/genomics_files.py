@@ -59,7 +59,7 @@ def write_bgzip(path: Path, lines: list[str], per_block: int = 300) -> Path:
             last = linear[n].get(window, last)
             windows.append(last)
         index += struct.pack(f"<i{len(windows)}Q", len(windows), *windows)
-    path.with_name(path.name + ".tbi").write_bytes(bgzip_block(index) + END)
+    path.with_name(path.name + ".tbi").write_bytes(b"".join(bgzip_block(index[i : i + 60_000]) for i in range(0, len(index), 60_000)) + END)
     return path
 
 
