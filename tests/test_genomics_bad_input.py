@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from seqsci.domains.genomics.reading.gff import read_features, read_genes, tss_f
 from seqsci.domains.genomics.reading.indexed_fasta import IndexedFasta
 from seqsci.domains.genomics.reading.methylkit import read_methylkit
 from seqsci.domains.genomics.reading.writers import write_bedgraph, write_bigwig
-from seqsci.errors import ArtefactError, DataError
+from seqsci.errors import ArtefactError, DataError, MissingExtraError
 from tests.genomics_files import modkit_line, write, write_bgzip
 from tests.test_genomics_readers import GENBANK
 
@@ -245,3 +246,18 @@ def test_an_index_that_cannot_be_made_is_explained(tmp_path: Path) -> None:
             IndexedFasta(str(write(tmp_path / name, text)))
     with pytest.raises(DataError, match="no such file"):
         IndexedFasta(str(tmp_path / "none.fa"))
+
+
+@pytest.mark.parametrize(
+    ("package", "call"),
+    [
+        ("Bio", lambda p: read_genbank(write(p / "x.gb", GENBANK))),
+        ("pyfaidx", lambda p: IndexedFasta(str(write(p / "x.fa", ">a\nACGT\n")))),
+        ("pybigtools", lambda p: BigWig(str(p / "x.bw"), 0)),
+        ("pybigtools", lambda p: write_bigwig(p / "x.bw", SIGNAL, {"chr1": 100, "chr2": 50})),
+    ],
+)
+def test_a_missing_extra_gives_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str, call: Reader) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'seqsci\[genomics\]'"):
+        call(tmp_path)
