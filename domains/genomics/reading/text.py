@@ -133,8 +133,11 @@ def _kept(text: bytes, first: int, prefixes: tuple[bytes, ...], last: bool) -> t
         lead += 1
         if line.strip():
             comments.append(line.decode("utf-8", "replace"))
-    count = text.count(b"\n")
-    if not (b"\n\n" in text or any(b"\n" + p in text for p in prefixes)):
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == 10)
+    count, starts = len(ends), ends[:-1] + 1
+    beginnings = np.frombuffer(text, np.uint8)[starts]
+    doubtful = starts[np.isin(beginnings, [10, *(p[0] for p in prefixes)])]  # lines that begin with a letter of a comment, or are empty
+    if not any(text.startswith((b"\n", *prefixes), int(s)) for s in doubtful):
         return Lines(text, np.arange(first + lead, first + lead + count), tuple(comments), last), lead + count
     numbers, kept = [], []
     for i, line in enumerate(text.split(b"\n")[:-1], first + lead):
