@@ -7,6 +7,16 @@ import struct
 import zlib
 from pathlib import Path
 
+GENBANK = """LOCUS       chr2L_1-40   40 bp  DNA
+FEATURES             Location/Qualifiers
+     source          1..40
+     CDS             complement(join(3..8,21..26))
+                     /gene="g1"
+BASE COUNT     3004 a   1849 c  1764 g   2508 t
+ORIGIN
+        1 acgtacgtac gtacgtacgt acgtacgtac gtacgtacgn
+//
+"""
 END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 

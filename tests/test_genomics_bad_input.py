@@ -26,8 +26,7 @@ from seqsci.domains.genomics.reading.indexed_fasta import IndexedFasta
 from seqsci.domains.genomics.reading.methylkit import read_methylkit
 from seqsci.domains.genomics.reading.writers import write_bedgraph, write_bigwig
 from seqsci.errors import ArtefactError, DataError, MissingExtraError
-from tests.genomics_files import modkit_line, write, write_bgzip
-from tests.test_genomics_readers import GENBANK
+from tests.genomics_files import GENBANK, modkit_line, write, write_bgzip
 
 Reader = Callable[..., Any]
 GOOD_BED = "chr1\t0\t5\n"

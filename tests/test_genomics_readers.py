@@ -26,7 +26,7 @@ from seqsci.domains.genomics.reading.methylkit import read_methylkit
 from seqsci.domains.genomics.reading.table import Table, pieces_of
 from seqsci.domains.genomics.reading.text import lines_of
 from seqsci.domains.genomics.reading.writers import write_bedgraph, write_bigwig
-from tests.genomics_files import modkit_line, write, write_bgzip
+from tests.genomics_files import GENBANK, modkit_line, write, write_bgzip
 
 SIZES = {"chr1": 1_000, "chr10": 500, "chr2": 800}
 several = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -212,18 +212,6 @@ def test_fasta_pieces_join_to_the_records(tmp_path: Path, block: int) -> None:
     for name, _, codes in fasta_pieces(path, block):
         joined[name] = joined.get(name, "") + decode(codes)
     assert joined == {"a": "ACGTNRY", "d": "TT"}
-
-
-GENBANK = """LOCUS       chr2L_1-40   40 bp  DNA
-FEATURES             Location/Qualifiers
-     source          1..40
-     CDS             complement(join(3..8,21..26))
-                     /gene="g1"
-BASE COUNT     3004 a   1849 c  1764 g   2508 t
-ORIGIN
-        1 acgtacgtac gtacgtacgt acgtacgtac gtacgtacgn
-//
-"""
 
 
 def test_genbank_counts_from_0_and_keeps_odd_locus_lines_as_notes(tmp_path: Path) -> None:

@@ -149,3 +149,12 @@ def test_what_cannot_be_scanned_is_refused() -> None:
             LeakyScan(lengths, weights)
     with pytest.raises(DataError, match="no signal along chr1"):
         IntervalTrack(pd.DataFrame(ROWS, columns=["chrom", "start", "end", "value"]), "chr1", 63, 0.0)
+
+
+def test_a_long_gap_ends_in_exact_zeros() -> None:
+    """States that fade for megabases must not end as subnormal numbers."""
+    scan, u = LeakyScan((300.0, 500.0, 700.0, 900.0), (1.0,) * 4), np.zeros(3_000_000, np.float32)
+    u[0] = 1
+    for y, state in scan_signal([u], scan):
+        assert np.array_equal(state, np.zeros(4)) and not y[-1_000_000:].any() and y[0] == 4
+        np.testing.assert_allclose(y[:90_000:5_000], scan.kernel(np.arange(0, 90_000, 5_000)), rtol=1e-9)

@@ -73,7 +73,7 @@ def scan_signal(
     """Scan pieces of a signal in the order of travel; yields the sums of a piece (bp,) and the states after it (K,), to go on from.
 
     ``c_{k,t} = exp(-1 / decay_length_k) c_{k,t-1} + u_t``, ``y_t = sum_k weight_k c_{k,t}``. Joined, the pieces are the scan of the whole,
-    bit by bit: the states are carried in float64.
+    bit by bit (but for states below 1e-200, which are dropped): the states are carried in float64.
 
     Args:
         pieces: numbers (bp,), any dtype; with ``reverse`` the first piece is the last on the chromosome.

@@ -127,12 +127,13 @@ def _kept(text: bytes, first: int, prefixes: tuple[bytes, ...], last: bool) -> t
     if text and not text.endswith(b"\n"):
         text += b"\n"
     comments: list[str] = []
-    lead = 0
-    while text and (text.startswith(b"\n") or text.startswith(prefixes)):  # the usual place of a header
-        line, _, text = text.partition(b"\n")
-        lead += 1
-        if line.strip():
+    lead = at = 0
+    while at < len(text) and text.startswith((b"\n", *prefixes), at):  # the usual place of a header
+        stop = text.index(b"\n", at)
+        if line := text[at:stop].strip():
             comments.append(line.decode("utf-8", "replace"))
+        lead, at = lead + 1, stop + 1
+    text = text[at:]
     ends = np.flatnonzero(np.frombuffer(text, np.uint8) == 10)
     count, starts = len(ends), ends[:-1] + 1
     beginnings = np.frombuffer(text, np.uint8)[starts]
