@@ -140,7 +140,10 @@ def test_files_that_do_not_go_together_leave_no_table(files: dict[str, Path], ca
     assert "no chromosome in common" in refused(capsys, arguments(files, elements=bare))
     beyond = tmp_path / "beyond.bed"
     beyond.write_text(files["elements"].read_text() + "chr2\t1999900\t2000400\tz\t1\n")
-    print(refused(capsys, arguments(files, elements=beyond)))
+    assert "chr2:1999900-2000400 reaches beyond" in refused(capsys, arguments(files, elements=beyond))
+    loose = tmp_path / "loose.gtf"
+    loose.write_text(files["tss"].read_text().replace("\t+\t", "\t.\t").replace("\t-\t", "\t.\t"))
+    assert "no gene has a start site" in refused(capsys, arguments(files, tss=loose))
     swapped = tmp_path / "swapped.bed"
     swapped.write_text("chr1\t500\t100\n")
     assert "swapped.bed, line 1" in refused(capsys, arguments(files, elements=swapped))

@@ -92,6 +92,7 @@ THIRD_PARTY = {
         "domains.ecology.bank_kernel",
         "domains.genomics.enhancer.bank_kernel",
         "domains.genomics.enhancer.ranking_kernel",
+        "domains.genomics.genome.scan_kernel",
         "domains.ecology.baselines",
     ),
     "statsmodels": ("domains.ecology.baselines.statsmodels_models",),

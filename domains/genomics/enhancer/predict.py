@@ -63,6 +63,9 @@ def predict_links(
     require_same_build(elements, genes, build)
     require_shared_chromosomes(elements, genes)
     used = genes[(genes["tss"] >= 0).to_numpy()]
+    if not len(used):
+        got = f"{len(genes)} genes, none with a strand"
+        raise DataError(explain("no gene has a start site", got, "+ or - in the strand column", "take an annotation with strands"))
     near = pd.DataFrame({"chrom": used["chrom"], "start": (used["tss"] - PROMOTER_BP).clip(lower=0), "end": used["tss"] + PROMOTER_BP})
     near.attrs["build"] = build_of(genes)
     candidates, promoters = elements.copy(), used[["chrom", "tss", "name"]].copy()

@@ -57,10 +57,11 @@ def read_bedmethyl(
     codes: dict[str, int] = {}
 
     def chosen(frame: pd.DataFrame) -> np.ndarray:
-        frame["code"] = frame["code"].str.partition(",")[0]  # modkit writes m,CG,0 where a motif was asked for
-        for name, count in frame["code"].value_counts().items():
-            codes[str(name)] = codes.get(str(name), 0) + int(count)
-        return (frame["code"] == code).to_numpy(np.bool_) if code is not None and kind is MODKIT else np.ones(len(frame), np.bool_)
+        numbers, texts = pd.factorize(frame["code"])
+        names = np.array([str(t).partition(",")[0] for t in texts], object)  # modkit writes m,CG,0 where a motif was asked for
+        for name, count in zip(names, np.bincount(numbers, minlength=len(names)).tolist(), strict=True):
+            codes[name] = codes.get(name, 0) + count
+        return names[numbers] == code if code is not None and kind is MODKIT else np.ones(len(frame), np.bool_)
 
     parts = pieces_of(path, kind) if region is None else tables(region_lines(path, region, kind.comments), f"{path} ({region})", kind)
     table = joined(parts, chosen)

@@ -31,7 +31,11 @@ def counts_frame(table: Table, code: str, build: str | None, sizes: Mapping[str,
     refuse(table, first(width != 1, lambda i: f"{width[i]} bp wide"), "one cytosine, end = start + 1", "split regions into sites")
     frame = ordered(table, frame, None if sizes is None else dict(sizes), sort)
     lines = frame.pop("line").to_numpy()
-    twice = frame.duplicated(["chrom", "start", "strand"]).to_numpy()
+    start = frame["start"].to_numpy()
+    again = np.flatnonzero(np.r_[False, start[1:] == start[:-1]])  # rows of one place follow one another
+    rows = np.union1d(again, again - 1)
+    twice = np.zeros(len(frame), np.bool_)
+    twice[rows] = frame.iloc[rows].duplicated(["chrom", "start", "strand"]).to_numpy()
     if twice.any():
         row = int(np.argmax(twice))
         what = f"{table.path}, line {max(lines[row - 1 : row + 1])}: {frame['chrom'][row]}:{frame['start'][row]} stands twice"

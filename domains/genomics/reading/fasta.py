@@ -68,6 +68,9 @@ def fasta_pieces(path: str | os.PathLike[str], block: int = BLOCK) -> Iterator[t
             fresh = file.read(block)
             text = rest + fresh
             if start:
+                if fresh and len(text) < len(BOM):
+                    rest = text
+                    continue
                 text, start = text.removeprefix(BOM), False
             if not fresh and not text:
                 break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import warnings
 from dataclasses import dataclass
 from typing import IO, Any
@@ -89,9 +90,10 @@ def _add(
     found: dict[str, Annotated], path: str | os.PathLike[str], source: _Lines, record: Any, notes: tuple[str, ...], build: str | None
 ) -> None:
     name, where = str(record.name), f"{path}, line {source.number}"
-    if short := [n for n in notes if "Expected sequence length" in n]:
+    stated = source.lengths[len(found)] if len(found) < len(source.lengths) else None
+    if stated is not None and stated != len(record.seq):
         what = f"{where}: {name} is not as long as its LOCUS line says"
-        raise DataError(explain(what, short[0], "all of its bases", "copy or download it again"))
+        raise DataError(explain(what, f"{len(record.seq):,} bases", f"{stated:,} bp", "copy or download it again"))
     if name in found:
         raise DataError(explain(f"{where}: the record {name} comes twice", name, "each name once", "name them apart"))
     try:
@@ -118,10 +120,11 @@ def _add(
 
 
 class _Lines:
-    """Lines of text that are counted as they are read."""
+    """Lines of text that are counted as they are read; lengths (bp) that LOCUS lines state, None where they state none."""
 
     def __init__(self, raw: IO[bytes]) -> None:
         self.text, self.number, self.last, self.first = io.TextIOWrapper(raw, "utf-8", "replace"), 0, "", ""
+        self.lengths: list[int | None] = []
 
     def readline(self) -> str:
         line = self.text.readline()
@@ -129,6 +132,9 @@ class _Lines:
             self.number += 1
             self.first = self.first or line
             self.last = line if line.strip() else self.last
+            if line.startswith("LOCUS"):
+                length = re.search(r"\s(\d+)\s+bp\b", line)
+                self.lengths.append(int(length[1]) if length else None)
         return line
 
     def __iter__(self) -> _Lines:

@@ -28,7 +28,7 @@ COLUMNS = (
     ("phase", TEXT),
     ("attributes", TEXT),
 )
-GFF = Format("GFF3 or GTF", COLUMNS, 9, (9,), ("#",))
+GFF = Format("GFF3 or GTF", COLUMNS, 9, (9,), ("#",), stop="##FASTA")
 GENES = ("gene", "ncRNA_gene", "pseudogene", "transposable_element_gene")
 NAMES = ("gene_name", "Name", "gene", "gene_id", "ID", "Parent", "transcript_id")
 """Attributes that may name a feature, the first that is there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import os
 import struct
@@ -40,7 +41,17 @@ class TabixIndex:
 
 
 def read_index(path: str | os.PathLike[str]) -> TabixIndex:
-    """Read a ``.tbi`` file; DataError where it is missing, damaged, or something else."""
+    """Read a ``.tbi`` file; DataError where it is missing, damaged, or something else. The last few are kept, until their files change."""
+    try:
+        about = Path(path).stat()
+    except OSError as error:
+        fix = "make it: tabix -p bed file.bed.gz (of a file compressed by bgzip), or read the whole file"
+        raise DataError(explain(f"{path} is missing", error.strerror, "the index of the file, beside it", fix)) from error
+    return _index(os.fspath(path), about.st_mtime_ns, about.st_size)
+
+
+@functools.lru_cache(maxsize=8)
+def _index(path: str, modified: int, size_bytes: int) -> TabixIndex:
     try:
         data = gzip.decompress(Path(path).read_bytes())
         if data[:4] != b"TBI\x01":
@@ -59,9 +70,6 @@ def read_index(path: str | os.PathLike[str]) -> TabixIndex:
             (windows,) = struct.unpack_from("<i", data, at)
             chunks[name], least[name] = bins, struct.unpack_from(f"<{windows}Q", data, at + 4)
             at += 4 + 8 * windows
-    except FileNotFoundError as error:
-        fix = "make it: tabix -p bed file.bed.gz (of a file compressed by bgzip), or read the whole file"
-        raise DataError(explain(f"{path} is missing", "no index", "the index of the file, beside it", fix)) from error
     except (OSError, EOFError, zlib.error, struct.error, UnicodeDecodeError) as error:
         raise DataError(explain(f"{path} is damaged", error, "a tabix index", "make it again: tabix -p bed file.bed.gz")) from error
     return TabixIndex((columns[0], columns[1], columns[2]), bool(flags & ZERO_BASED), chunks, least)
@@ -79,15 +87,13 @@ def region_lines(path: str | os.PathLike[str], region: Interval, comments: tuple
     bins, windows = index.chunks[region.chrom], index.least[region.chrom]
     window = region.start >> SHIFT
     floor = windows[min(window, len(windows) - 1)] if windows else 0
-    wanted = sorted(c for key in _bins(region.start, region.end) for c in bins.get(key, []) if c[1] > floor)
+    wanted = _merged([(max(a, floor), b) for key in _bins(region.start, region.end) for a, b in bins.get(key, []) if b > floor])
     name, first, last = index.columns
-    kept, done = list[bytes](), -1
+    kept, marks = list[bytes](), tuple(c.encode() for c in comments)
     with Path(path).expanduser().open("rb") as file:
         for begin, end in wanted:
-            if end <= done:
-                continue
-            for line in _read(file, max(begin, done, floor), end, path).split(b"\n"):
-                if not line or line.startswith(tuple(c.encode() for c in comments)):
+            for line in _read(file, begin, end, path).split(b"\n"):
+                if not line or line.startswith(marks):
                     continue
                 fields = line.split(b"\t")
                 try:
@@ -96,9 +102,8 @@ def region_lines(path: str | os.PathLike[str], region: Interval, comments: tuple
                 except (ValueError, IndexError) as error:
                     fix = "make the index again: tabix -p bed file.bed.gz"
                     raise DataError(explain(f"{path} is not what its index says", repr(line[:80]), "rows of the index", fix)) from error
-                if fields[name - 1].decode() == region.chrom and start < region.end and max(stop, start + 1) > region.start:
+                if start < region.end and max(stop, start + 1) > region.start and fields[name - 1].decode() == region.chrom:
                     kept.append(line)
-            done = max(done, end)
     data = b"".join(line.removesuffix(b"\r") + b"\n" for line in kept)
     yield Lines(data, np.arange(1, len(kept) + 1), (), True)
 
@@ -110,6 +115,17 @@ def _bins(start: int, end: int) -> list[int]:
         offset = 8 * offset + 1
         shift = SHIFT + 3 * (LEVELS - level)
         found += range(offset + (start >> shift), offset + (max(end - 1, start) >> shift) + 1)
+    return found
+
+
+def _merged(chunks: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Chunks in order, those that share a compressed block as one: a block is unpacked once."""
+    found = list[tuple[int, int]]()
+    for begin, end in sorted(chunks):
+        if found and begin >> 16 <= found[-1][1] >> 16:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((begin, end))
     return found
 
 

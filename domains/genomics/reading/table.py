@@ -68,6 +68,7 @@ class Format:
         exact: None, or the only numbers of columns that a line may have.
         comments: how lines that are no data begin.
         blanks: whether a blank separates fields as a tab does, also beside tabs.
+        stop: how the line begins that ends the data, None where they go to the end of the file.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Format:
     exact: tuple[int, ...] | None = None
     comments: tuple[str, ...] = ("#", "track ", "track\t", "browser ")
     blanks: bool = False
+    stop: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +104,7 @@ def pieces_of(path: str | os.PathLike[str], kind: Format, block: int = BLOCK) ->
 
     Raises: DataError for a line that is no line of this kind, with its number; for a file without any; and as `text.opened`.
     """
-    return tables(lines_of(path, kind.comments, block), path, kind)
+    return tables(lines_of(path, kind.comments, block, kind.stop), path, kind)
 
 
 def tables(blocks: Iterable[Lines], path: str | os.PathLike[str], kind: Format) -> Iterator[Table]:

@@ -80,13 +80,16 @@ def _check_bgzf_end(file: IO[bytes], source: Path) -> None:
         raise DataError(explain(f"{source} is cut short", got, "a complete file of bgzip, which ends with one", AGAIN))
 
 
-def lines_of(path: str | os.PathLike[str], comments: tuple[str, ...] = ("#",), block: int = BLOCK) -> Iterator[Lines]:
+def lines_of(
+    path: str | os.PathLike[str], comments: tuple[str, ...] = ("#",), block: int = BLOCK, stop: str | None = None
+) -> Iterator[Lines]:
     """Yield the lines of data of a file in blocks of whole lines; at least one, with no lines where the file has none.
 
     Args:
         path: plain or gzip.
         comments: how lines that are no data begin.
         block: bytes that are read at once.
+        stop: how the line begins after which there are no more data, such as ``##FASTA`` in GFF3.
     """
     prefixes = tuple(c.encode() for c in comments)
     number, rest, start = 1, b"", True
@@ -95,15 +98,26 @@ def lines_of(path: str | os.PathLike[str], comments: tuple[str, ...] = ("#",), b
             fresh = file.read(block)
             text = rest + fresh
             if start:
+                if fresh and len(text) < len(BOM):
+                    rest = text
+                    continue
                 text, start = text.removeprefix(BOM), False
             cut = text.rfind(b"\n") + 1 if fresh else len(text)
             whole, rest = text[:cut], text[cut:]
+            if stop is not None and (ended := _place(whole, stop.encode())) >= 0:
+                whole, fresh = whole[:ended], b""
             if whole or not fresh:
                 found, count = _kept(whole, number, prefixes, not fresh)
                 number += count
                 yield found
             if not fresh:
                 return
+
+
+def _place(text: bytes, beginning: bytes) -> int:
+    """Where the first line that begins so stands, or -1."""
+    place = text.find(b"\n" + beginning)
+    return 0 if text.startswith(beginning) else place + 1 if place >= 0 else -1
 
 
 def _kept(text: bytes, first: int, prefixes: tuple[bytes, ...], last: bool) -> tuple[Lines, int]:
@@ -113,14 +127,18 @@ def _kept(text: bytes, first: int, prefixes: tuple[bytes, ...], last: bool) -> t
     if text and not text.endswith(b"\n"):
         text += b"\n"
     comments: list[str] = []
-    lead = 0
-    while text and (text.startswith(b"\n") or text.startswith(prefixes)):  # the usual place of a header
-        line, _, text = text.partition(b"\n")
-        lead += 1
-        if line.strip():
+    lead = at = 0
+    while at < len(text) and text.startswith((b"\n", *prefixes), at):  # the usual place of a header
+        stop = text.index(b"\n", at)
+        if line := text[at:stop].strip():
             comments.append(line.decode("utf-8", "replace"))
-    count = text.count(b"\n")
-    if not (b"\n\n" in text or any(b"\n" + p in text for p in prefixes)):
+        lead, at = lead + 1, stop + 1
+    text = text[at:]
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == 10)
+    count, starts = len(ends), ends[:-1] + 1
+    beginnings = np.frombuffer(text, np.uint8)[starts]
+    doubtful = starts[np.isin(beginnings, [10, *(p[0] for p in prefixes)])]  # lines that begin with a letter of a comment, or are empty
+    if not any(text.startswith((b"\n", *prefixes), int(s)) for s in doubtful):
         return Lines(text, np.arange(first + lead, first + lead + count), tuple(comments), last), lead + count
     numbers, kept = [], []
     for i, line in enumerate(text.split(b"\n")[:-1], first + lead):
