@@ -154,7 +154,8 @@ def test_files_that_do_not_go_together_leave_no_table(files: dict[str, Path], ca
     cut.write_bytes(files["h3k27ac"].read_bytes()[:40])
     assert "damaged" in refused(capsys, arguments(files, activity=cut))
     assert not files["out"].exists() and not list(tmp_path.glob(".*tmp*"))
-    assert "cannot write" in refused(capsys, arguments(files, out=tmp_path / "no" / "links.tsv"))
+    for out in (tmp_path / "no" / "links.tsv", tmp_path, "/"):
+        assert "cannot write" in refused(capsys, arguments(files, out=out))
 
 
 def test_a_table_that_was_there_survives_a_failure(files: dict[str, Path]) -> None:

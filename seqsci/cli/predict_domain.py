@@ -26,11 +26,13 @@ def predictions() -> dict[str, Any]:
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Options of every domain's predictions."""
-    group = parser.add_argument_group("predictions from files", "RUN is a name in place of a folder; --out FILE is needed")
     options: dict[str, str] = {}
     for name, module in predictions().items():
         for option, text in module.OPTIONS.items():
             options[option] = f"{options[option]}; {name}: {text}" if option in options else f"{name}: {text}"
+    if not options:
+        return
+    group = parser.add_argument_group("predictions from files", "RUN is a name in place of a folder; --out FILE is needed")
     for option, text in options.items():
         group.add_argument(f"--{option}", metavar=option.upper().replace("-", "_"), help=text)
 

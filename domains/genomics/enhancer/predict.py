@@ -16,7 +16,7 @@ from seqsci.domains.genomics.enhancer.reference import K562, LogMoments, to_refe
 from seqsci.domains.genomics.enhancer.shares import WINDOW_BP, knock_out_shares
 from seqsci.domains.genomics.genome.atomic import replacing
 from seqsci.domains.genomics.genome.builds import build_of, require_same_build, require_shared_chromosomes
-from seqsci.errors import DataError, explain
+from seqsci.errors import ArtefactError, DataError, explain
 
 Array = npt.NDArray[np.float64]
 PROMOTER_BP = 250
@@ -131,6 +131,8 @@ def write_links(path: str | os.PathLike[str], links: Iterator[pd.DataFrame], lea
     import gzip
 
     target, rows, genes, header = Path(path).expanduser(), 0, 0, True
+    if target.is_dir():
+        raise ArtefactError(explain(f"cannot write {target}", "a folder", "the name of a file", "add a name, such as links.tsv"))
     with replacing(target) as temporary, temporary.open("wb") as raw:
         stream = gzip.GzipFile("", "wb", 6, raw, 0) if target.suffix == ".gz" else raw
         for piece in links:
