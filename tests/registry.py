@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqsci.bank_predictor import BankPredictor
+from seqsci.cells.leaky_bank import LeakyBank
+from seqsci.cells.leaky_integrator import LeakyIntegrator
+from seqsci.cells.promoter_switch import PromoterSwitch
 from seqsci.cells.survey import GivenError, NoError
 from seqsci.cells.volatility import Variance, Volatility
 from seqsci.constraints import Positive
@@ -20,11 +23,14 @@ from seqsci.domains.memory.simulator import RandomIntervals, Relearning, simulat
 from seqsci.estimation.bank import Bank
 from seqsci.gates.base import Gate
 from seqsci.gates.constant import ConstantGate
+from seqsci.gates.distance import DistanceGate
 from seqsci.gates.driven import DrivenGate
 from seqsci.gates.elapsed import ElapsedGate
+from seqsci.gates.insulator import InsulatorGate
 from seqsci.gates.knockout import Closed, Frozen, Open
 from seqsci.gates.power import PowerGate
 from seqsci.gates.shock import ShockGate
+from seqsci.gates.silencing import SilencingGate
 from seqsci.linear_gaussian import LinearGaussian, StateSpace
 from seqsci.model import Model
 from seqsci.observations.base import Observation
@@ -139,9 +145,47 @@ def gaps(rows: int) -> dict[str, np.ndarray]:
     return {"elapsed_days": np.exp(np.random.default_rng(8).uniform(-3, 8, rows))}
 
 
+def positions(rows: int) -> dict[str, np.ndarray]:
+    """Elements along DNA: gaps from 0.3 to 300 kb, activities, boundaries passed and elements silenced."""
+    rng = np.random.default_rng(8)
+    return {
+        "gap_bp": np.exp(rng.uniform(5.7, 12.6, rows)),
+        "activity": rng.gamma(0.7, 2.0, rows) + 0.05,
+        "boundaries": rng.binomial(2, 0.2, rows).astype(float),
+        "silenced": rng.binomial(1, 0.3, rows).astype(float),
+    }
+
+
+def along_dna(model: Model) -> tuple[Model, Sequences]:
+    """Two chromosomes with promoters seen at four of five positions."""
+    known = positions(60)
+    y = model.simulate(60, 3, known).outcome[model.mechanism.outcomes[0].name].copy()
+    y[::5] = np.nan
+    return model, Sequences(
+        {model.mechanism.outcomes[0].name: y}, {k.name: known[k.name] for k in model.mechanism.known}, unit=np.repeat([0, 1], [40, 20])
+    )
+
+
+ENHANCER = Model(LeakyIntegrator(), Gaussian()).start_at(basal=0.4, gain=1.3, scatter=0.5, decay_length=20_000.0)
+SCREEN = Model(LeakyIntegrator(insulator=InsulatorGate(), write=SilencingGate()), Gaussian()).start_at(scatter=0.5, decay_length=40_000.0)
+SWITCH = Model(PromoterSwitch(), Bernoulli()).start_at(threshold=1.5, sharpness=1.5, decay_length=20_000.0)
+ENHANCER_BANK = Model(LeakyBank(), Gaussian()).start_at(basal=0.4, gain=1.3, scatter=0.1, exponent=0.8)
+
 LOCATION_SCALE = {"location": 0.3, "scale": 1.7}
 
-ALL_GATES: tuple[Gate, ...] = (ConstantGate(), ElapsedGate(), ShockGate(), PowerGate(), DrivenGate(), Open(), Closed(), Frozen(0.25))
+ALL_GATES: tuple[Gate, ...] = (
+    ConstantGate(),
+    ElapsedGate(),
+    ShockGate(),
+    PowerGate(),
+    DrivenGate(),
+    DistanceGate(),
+    InsulatorGate(),
+    SilencingGate(),
+    Open(),
+    Closed(),
+    Frozen(0.25),
+)
 
 ALL_CELLS = (
     CellCase("volatility", lambda: (VOLATILITY, returns(80, (3, 50), units=2))),
@@ -163,6 +207,10 @@ ALL_CELLS = (
     CellCase("gompertz_state_space", lambda: counts(ecology.gompertz_state_space())),
     CellCase("lagged_capacity", lambda: counts(ecology.lagged_capacity(GivenError()))),
     CellCase("harvested", lambda: counts(ecology.harvested(NoError()))),
+    CellCase("leaky_integrator", lambda: along_dna(ENHANCER)),
+    CellCase("leaky_integrator_screen", lambda: along_dna(SCREEN)),
+    CellCase("promoter_switch", lambda: along_dna(SWITCH)),
+    CellCase("leaky_integrators", lambda: along_dna(ENHANCER_BANK)),
     CellCase("fsrs7", lambda: reviews(memory.fsrs7().start_at(**INSIDE_FSRS7), exact=True)),
 )
 
@@ -208,6 +256,10 @@ ALL_RECOVERED = (
     RecoveryCase("smooth_capacity", ecology.smooth_capacity().start_at(**TWO_CHANNELS), 3000),
     RecoveryCase("harvested", ecology.harvested(NoError()), 2000, lambda: yearly("catch", "log_effort")),
     RecoveryCase("covariate_capacity", ecology.covariate_capacity().start_at(**TWO_CHANNELS), 2000, lambda: yearly("capacity_covariate")),
+    RecoveryCase("leaky_integrator", ENHANCER, 2000, lambda: positions(2000)),
+    RecoveryCase("leaky_integrator_screen", SCREEN, 4000, lambda: positions(4000)),
+    RecoveryCase("promoter_switch", SWITCH, 4000, lambda: positions(4000)),
+    RecoveryCase("leaky_integrators", ENHANCER_BANK, 3000, lambda: positions(3000)),
     RecoveryCase(
         "forgetting",
         memory.exponential().fix(learned_at_first=0.9),

@@ -46,8 +46,9 @@ FRIENDS = {"equations.vocabulary": ("equations.functions",)}
 
 LAYER = {"cells.layer", "cells.layer_inputs", "cells.layer_passes", "cells.layer_kernels"}
 POPULATION = {"cells.population", "cells.capacity_laws", "cells.survey", "cells.slow_channel"}
+ALONG_DNA = {"cells.leaky_integrator"}
 FLAT = {
-    "cells": {"cells.volatility_scale", *LAYER, *POPULATION},
+    "cells": {"cells.volatility_scale", *LAYER, *POPULATION, *ALONG_DNA},
     "gates": {"gates.base", "gates.constant"},
     "observations": {"observations.base", "observations.student_t"},
     "baselines": {"baselines.series"},
@@ -89,6 +90,9 @@ THIRD_PARTY = {
         "cells.layer_kernels",
         "engine",
         "domains.ecology.bank_kernel",
+        "domains.genomics.enhancer.bank_kernel",
+        "domains.genomics.enhancer.ranking_kernel",
+        "domains.genomics.genome.scan_kernel",
         "domains.ecology.baselines",
     ),
     "statsmodels": ("domains.ecology.baselines.statsmodels_models",),

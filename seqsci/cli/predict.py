@@ -31,8 +31,10 @@ LARGEST = 20_000_000
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("run", metavar="RUN", help="folder of a run, or its model.json")
-    parser.add_argument("--horizon", metavar="H", type=int, required=True, help="number of steps")
+    from seqsci.cli import predict_domain
+
+    parser.add_argument("run", metavar="RUN", help="folder of a run, or its model.json; or the name of a prediction from files, see below")
+    parser.add_argument("--horizon", metavar="H", type=int, help="number of steps; needed for a run")
     parser.add_argument("--data.path", metavar="FILE", help="rows after the last fitted one are taken in, read as the run read its data")
     for key in READING:
         parser.add_argument(f"--data.{key}", metavar=key.upper(), help=f"data.{key} of the file, where it differs from the run's")
@@ -41,10 +43,18 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--level", metavar="P", type=float, default=0.95, help="probability between low and high (default: .95)")
     parser.add_argument("--draws", metavar="N", type=int, default=20_000, help="simulated paths (default: 20000)")
     parser.add_argument("--seed", metavar="S", type=int, default=0, help="seed of the paths (default: 0)")
+    predict_domain.add(parser)
+    parser.set_defaults(forecast={n: parser.get_default(n) for n in predict_domain.RUN_OPTIONS})
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Forecast and write the table."""
+    """Forecast and write the table, or hand over to a domain's prediction from files."""
+    from seqsci.cli import predict_domain
+
+    module = predict_domain.chosen(arguments.run)
+    if module is not None:
+        return predict_domain.run(arguments.run, module, vars(arguments), arguments.forecast)
+    predict_domain.refuse_foreign(vars(arguments))
     _check(arguments)
     from seqsci.cli.configured import drive_of, fit_of
 
@@ -76,15 +86,15 @@ def one_series(fit: Fit, what: str, folder: Path | None = None) -> None:
 
 def _check(arguments: argparse.Namespace) -> None:
     faults = []
-    if arguments.horizon < 1:
-        faults.append((f"--horizon {arguments.horizon}", "at least 1 step"))
+    if arguments.horizon is None or arguments.horizon < 1:
+        faults.append(("no --horizon" if arguments.horizon is None else f"--horizon {arguments.horizon}", "at least 1 step"))
     if not 0 < arguments.level < 1:
         faults.append((f"--level {arguments.level:g}", "between 0 and 1"))
     if arguments.draws < 100:
         faults.append((f"--draws {arguments.draws}", "at least 100 paths"))
     if arguments.seed < 0:
         faults.append((f"--seed {arguments.seed}", "0 or more"))
-    if arguments.draws * arguments.horizon > LARGEST:
+    if arguments.draws * (arguments.horizon or 0) > LARGEST:
         faults.append((f"{arguments.draws} draws of {arguments.horizon} steps", f"draws times horizon at most {LARGEST:,}"))
     if faults:
         got, expected = ("; ".join(column) for column in zip(*faults, strict=True))

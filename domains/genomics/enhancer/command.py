@@ -1,0 +1,93 @@
+"""`seqsci predict genomics/enhancer`: its options, and what it does; imports nothing heavy until it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from seqsci.errors import ConfigError, explain
+
+HELP = "element-gene links with knock-out shares, from candidates, tracks of activity and genes"
+OPTIONS = {
+    "elements": "BED of candidate elements, plain or gzip",
+    "activity": "bigWig of H3K27ac, or two of H3K27ac and DHS separated by a comma; or a column of the BED (score)",
+    "tss": "GTF or GFF3 of genes, or BED of genes or start sites (rows of at most 1 kb)",
+    "build": "genome build of all files, such as hg38, where they do not declare it",
+    "window": "reach on each side of a TSS in bp (default: 5000000)",
+    "least-share": "leave out links below this share (default: 0)",
+    "normalise": "k562 (default): each signal is brought to the scale of K562, the training cell type; none: as it is",
+}
+NEEDED = ("elements", "activity", "tss", "out")
+SIGNALS = ("H3K27ac", "DHS")
+SITE_BP = 1000
+"""A BED row of --tss that is no wider is a start site, a wider one a gene."""
+
+
+def run(values: Mapping[str, str | None]) -> None:
+    """Read the files, write the table of ``out``, and say on stderr what was assumed."""
+    faults = [f"--{name} is missing" for name in NEEDED if values.get(name) is None]
+    window = _number(values, "window", 5e6, 1.0, 1e9, faults)
+    least = _number(values, "least-share", 0.0, 0.0, 1.0, faults)
+    tracks = [t for t in (values.get("activity") or "").split(",") if t]
+    if len(tracks) > len(SIGNALS):
+        faults.append(f"--activity names {len(tracks)} tracks, of {' and '.join(SIGNALS)} at most")
+    how = (values.get("normalise") or "k562").lower()
+    if how not in ("k562", "none"):
+        faults.append(f"--normalise {how}, not k562 or none")
+    if faults:
+        what = "the links cannot be predicted as asked"
+        fix = "seqsci predict genomics/enhancer --elements x.bed --activity h3k27ac.bw --tss genes.gtf --out links.tsv"
+        raise ConfigError(explain(what, "; ".join(faults), f"{', '.join('--' + n for n in NEEDED)}", fix))
+    from seqsci.domains.genomics.enhancer.predict import Signal, predict_links, write_links
+    from seqsci.domains.genomics.enhancer.reference import K562
+    from seqsci.domains.genomics.genome.builds import build_of
+    from seqsci.domains.genomics.reading.bed import read_bed
+
+    elements = read_bed(str(values["elements"]), values.get("build"), sort=True)
+    genes = _genes(str(values["tss"]), values.get("build"))
+    build = values.get("build") or build_of(elements) or build_of(genes)
+    if build is None:
+        print("seqsci: no file declares a genome build; they are taken to be of one (state it: --build hg38)", file=sys.stderr)
+    lost = int((genes["tss"] < 0).sum())
+    if 0 < lost < len(genes):
+        print(f"seqsci: {lost:,} of {len(genes):,} genes have no strand, hence no start site, and are left out", file=sys.stderr)
+    signals = [Signal(t, None if how == "none" else K562[n]) for t, n in zip(tracks, SIGNALS, strict=False)]
+    links = predict_links(elements, signals, genes, None, int(window), build or "undeclared")
+    rows, found = write_links(str(values["out"]), links, least)
+    scale = "as they are" if how == "none" else f"on the scale of K562 ({', '.join(SIGNALS[: len(tracks)])})"
+    print(f"seqsci: activities {scale}; bank of four decay lengths, 5 kb to 5 Mb, weights 1/tau", file=sys.stderr)
+    unplaced = len(genes) - lost - found
+    if unplaced > 0:
+        print(f"seqsci: {unplaced:,} of {len(genes):,} genes have no candidate on their chromosome or within reach", file=sys.stderr)
+    print(f"{rows:,} links of {len(elements):,} elements and {found:,} genes written to {values['out']}")
+
+
+def _genes(path: str, build: str | None):  # type: ignore[no-untyped-def]  # a pandas frame: the import is left to `run`
+    """Genes with their start site: from GTF or GFF3; of a BED row the middle (at most 1 kb, or no strand), else the end on its strand."""
+    from seqsci.domains.genomics.reading.bed import read_bed
+    from seqsci.domains.genomics.reading.gff import read_genes
+
+    name = Path(path).name.removesuffix(".gz").lower()
+    if not name.endswith(".bed"):
+        return read_genes(path, build)
+    frame = read_bed(path, build, sort=True)
+    if "name" not in frame:
+        raise ConfigError(explain(f"{path} names no genes", "three columns", "BED4 or more: a name in the fourth column", "add it"))
+    strand = frame["strand"] if "strand" in frame else frame["name"].map(lambda _: ".")
+    middle = (frame["start"] + frame["end"]) // 2
+    site = (strand == ".") | (frame["end"] - frame["start"] <= SITE_BP)
+    frame["tss"] = middle.where(site, frame["start"].where(strand == "+", frame["end"] - 1))
+    return frame
+
+
+def _number(values: Mapping[str, str | None], name: str, default: float, low: float, high: float, faults: list[str]) -> float:
+    text = values.get(name)
+    try:
+        number = default if text is None else float(text)
+    except ValueError:
+        number = float("nan")
+    if not low <= number <= high:
+        faults.append(f"--{name} {text}, not from {low:g} to {high:g}")
+        return default
+    return number

@@ -1,0 +1,88 @@
+"""Genome builds: coordinates of two builds are different places, so what is joined must be of one."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from seqsci.errors import DataError, explain
+
+SYNONYMS = {
+    "ncbi36": "hg18",
+    "grch37": "hg19",
+    "grch38": "hg38",
+    "t2t-chm13v2.0": "hs1",
+    "ncbi37": "mm9",
+    "grcm38": "mm10",
+    "grcm39": "mm39",
+    "bdgp6": "dm6",
+    "wbcel235": "ce11",
+    "grcz11": "danrer11",
+    "tair10": "aratha1",
+}
+"""Names of the Genome Reference Consortium and their like, in lower case, to those of UCSC: two names of one assembly."""
+
+
+def canonical_build(build: str) -> str:
+    """Return one name for the synonyms of a build, in lower case; patch releases (``.p14``) move no coordinate and are dropped.
+
+    >>> canonical_build("GRCh38.p14"), canonical_build("hg38")
+    ('hg38', 'hg38')
+    """
+    name = re.sub(r"\.p\d+$", "", build.strip().lower())
+    return SYNONYMS.get(name, name).lower()
+
+
+def build_of(thing: Any) -> str | None:
+    """Return the build that an interval, a genome or a frame (``frame.attrs["build"]``) declares, or None."""
+    attrs = getattr(thing, "attrs", None)
+    build = attrs.get("build") if isinstance(attrs, dict) else getattr(thing, "build", None)
+    return None if build is None else str(build)
+
+
+def require_same_build(a: Any, b: Any, build: str | None = None) -> str:
+    """Return the build of two frames (or intervals, genomes) that are to be joined, and refuse to join different ones.
+
+    Args:
+        a, b: frames with ``attrs["build"]``, or anything with a ``build``.
+        build: name of the build, stated by the caller for what declares none. It contradicts nothing that is declared.
+
+    Raises:
+        DataError: different builds; or one that is not declared, where ``build`` is not given.
+
+    >>> import pandas as pd
+    >>> a, b = pd.DataFrame(), pd.DataFrame()
+    >>> a.attrs["build"], b.attrs["build"] = "hg38", "GRCh38"
+    >>> require_same_build(a, b)
+    'hg38'
+    """
+    found = [build_of(a), build_of(b)]
+    if None in found and build is None:
+        got = ", ".join("not declared" if x is None else x for x in found)
+        fix = 'declare it when reading, read_bed(path, build="hg38"), or pass build= where the two are joined'
+        raise DataError(explain("the genome build is not declared", got, "both of one declared build", fix))
+    names: dict[str, str] = {}
+    for name in (*found, build):
+        if name is not None:
+            names.setdefault(canonical_build(name), name)
+    if len(names) > 1:
+        got = f"{found[0]} and {found[1]}" + ("" if build is None else f", build={build!r}")
+        fix = "lift one of them over to the other's build (UCSC liftOver), or read the right file"
+        raise DataError(explain("coordinates of different genome builds cannot be joined", got, "one build", fix))
+    return next(iter(names.values()))
+
+
+def require_shared_chromosomes(a: Any, b: Any) -> None:
+    """Refuse two frames that have no chromosome in common, which is nearly always ``chr1`` against ``1``; empty frames pass.
+
+    Raises: DataError with the names of both.
+
+    >>> import pandas as pd
+    >>> require_shared_chromosomes(pd.DataFrame({"chrom": ["chr1"]}), pd.DataFrame({"chrom": ["chr1", "chr2"]}))
+    """
+    left, right = ({str(c) for c in frame["chrom"].unique()} for frame in (a, b))
+    if left and right and not left & right:
+        got = f"{', '.join(sorted(left)[:3])} and {', '.join(sorted(right)[:3])}"
+        bare = [{name.removeprefix("chr") for name in names} for names in (left, right)]
+        fix = "rename one of them: frame['chrom'] = 'chr' + frame['chrom']" if bare[0] & bare[1] else "check that both are of one organism"
+        raise DataError(explain("the two have no chromosome in common", got, "at least one name in both", fix))

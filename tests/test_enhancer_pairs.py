@@ -1,0 +1,102 @@
+"""Reading of element-gene pairs: what is wrong with a file is said with its line and a fix."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seqsci.domains.genomics.enhancer.pairs import boundaries_of, check_pairs, distances, labels, read_pairs, signal, studies
+from seqsci.errors import DataError
+
+HEADER = "chrom\tchromStart\tchromEnd\tname\tmeasuredGeneSymbol\tstartTSS\tdistanceToTSS\tEffectSize\tRegulated\tDHS.RPM\tCTCF_peak_overlap"
+ROWS = (
+    "chr1\t1000\t1500\ta\tG1\t9000\t7750\t-0.3\tTRUE\t4.5\t0",
+    "chr1\t3000\t3500\tb\tG1\t9000\t5750\t0.1\tFALSE\t0\t1",
+    "chr1\t12000\t12500\tc\tG1\t9000\t3250\t0.0\tFALSE\t2\t1",
+    "chr2\t5000\t5500\td\tG2\t1000\t4250\t0.0\tFALSE\t1\t0",
+)
+
+
+def written(folder: Path, *rows: str, header: str = HEADER, name: str = "pairs.tsv") -> Path:
+    path = folder / name
+    data = "\n".join([header, *rows]) + "\n"
+    path.write_bytes(gzip.compress(data.encode()) if name.endswith(".gz") else data.encode())
+    return path
+
+
+@pytest.mark.parametrize("name", ["pairs.tsv", "pairs.tsv.gz"])
+def test_a_table_of_pairs_is_read_with_its_build(tmp_path: Path, name: str) -> None:
+    frame = read_pairs(written(tmp_path, *ROWS, name=name), "hg38")
+    assert frame.attrs["build"] == "hg38" and labels(frame).tolist() == [True, False, False, False]
+    assert distances(frame).tolist() == [7750, 5750, 3250, 4250] and signal(frame, "DHS.RPM").tolist() == [4.5, 0, 2, 1]
+    assert studies(frame) == ["all"] * 4
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        ("chr1\t1000\t1500\ta\tG1", r"line 3: malformed\n  got:      5 fields"),
+        ("chr1\t1500\t1000\ta\tG1\t9000\t7750\t-0.3\tTRUE\t4.5\t0", "line 3: chromEnd is 1000, not above chromStart"),
+        ("chr1\tx\t1500\ta\tG1\t9000\t7750\t-0.3\tTRUE\t4.5\t0", "line 3: chromStart is 'x', not a whole number"),
+        ("chr1\t1000\t1500\ta\tG1\t9000\t-5\t-0.3\tTRUE\t4.5\t0", "line 3: distanceToTSS is -5"),
+        ("chr1\t1000\t1500\ta\tG1\t9000\t7750\t-0.3\tmaybe\t4.5\t0", "line 3: Regulated is 'maybe', not TRUE or FALSE"),
+        ("chr1\t1000\t1500\ta\t\t9000\t7750\t-0.3\tTRUE\t4.5\t0", "line 3: measuredGeneSymbol is nan"),
+    ],
+)
+def test_a_malformed_line_is_named(tmp_path: Path, row: str, text: str) -> None:
+    with pytest.raises(DataError, match=text):
+        read_pairs(written(tmp_path, ROWS[0], row))
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as error:
+        read_pairs(written(tmp_path, "chr1\t1500\t1000\ta\tG1\t9000\t-1\t-0.3\tno\t4.5\t0"))
+    assert all(word in str(error.value) for word in ("chromEnd", "distanceToTSS", "Regulated"))
+
+
+def test_files_that_are_no_table_are_refused(tmp_path: Path) -> None:
+    cut = written(tmp_path, *ROWS * 200, name="cut.tsv.gz")
+    cut.write_bytes(cut.read_bytes()[:-30])
+    empty = tmp_path / "empty.tsv"
+    empty.write_text("")
+    for path, text in ((cut, "cannot be read"), (empty, "an empty file"), (tmp_path / "none.tsv", "No such file")):
+        with pytest.raises(DataError, match=text):
+            read_pairs(path)
+    with pytest.raises(DataError, match="has no pairs"):
+        read_pairs(written(tmp_path))
+
+
+def test_significant_does_not_stand_for_regulated(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="Significant and EffectSize < 0"):
+        read_pairs(written(tmp_path, *ROWS, header=HEADER.replace("Regulated", "Significant")))
+    assert len(read_pairs(written(tmp_path, *ROWS, header=HEADER.replace("Regulated", "Significant")), labelled=False)) == 4
+
+
+def test_signals_without_a_measurement_are_refused_and_zeros_are_not() -> None:
+    frame = pd.DataFrame({"a": [0.0, np.nan], "b": [1.0, -2.0], "c": [True, False], "d": [0, 1]})
+    with pytest.raises(DataError, match="line 3: a is nan"):
+        signal(frame, "a")
+    with pytest.raises(DataError, match="line 3: b is -2.0"):
+        signal(frame, "b")
+    assert signal(frame, "c").tolist() == [1.0, 0.0] and signal(frame, "d").tolist() == [0.0, 1.0]
+
+
+def test_boundaries_are_peaks_strictly_between_element_and_promoter(tmp_path: Path) -> None:
+    frame = read_pairs(written(tmp_path, *ROWS))
+    assert boundaries_of(frame).tolist() == [1, 0, 0, 0]
+    assert boundaries_of(frame.assign(boundaries=[3, 1, 0, 0])).tolist() == [3, 1, 0, 0]
+    with pytest.raises(DataError, match="boundaries between pairs"):
+        boundaries_of(frame.drop(columns="CTCF_peak_overlap"))
+
+
+def test_the_promoter_lies_where_the_distance_says(tmp_path: Path) -> None:
+    """A distance to another TSS of the gene places it on the side of the named one; without a named one, both sides count half."""
+    frame = read_pairs(written(tmp_path, *ROWS))
+    near = check_pairs(frame.assign(distanceToTSS=[1500, 5750, 3250, 4250]))
+    assert boundaries_of(near)[0] == 0  # 1250 + 1500 lies before the peak at 3250; by the named TSS it would be 1
+    unnamed = check_pairs(frame.assign(startTSS=[0, 9000, 9000, 1000], distanceToTSS=[7750, 5750, 3250, 4250]))
+    assert boundaries_of(unnamed)[0] == 0.5
