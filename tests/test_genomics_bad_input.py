@@ -85,6 +85,7 @@ TABLE: list[tuple[Reader, str, dict[str, Any], int, str, str]] = [
     (read_fasta, ">a\nAC\n>a x\nGG\n", {}, 3, "the name a comes twice", "name them apart"),
     (read_fasta, ">\nAC\n", {}, 1, "without a name", "name it"),
     (read_genbank, GENBANK.replace("//\n", ""), {}, 8, "is cut short", "download it again"),
+    (read_genbank, GENBANK.replace("gtacgtacgn", "gtac1tacgn"), {}, 9, "no nucleotide in chr2L_1-40", "'1' at base 35"),
     (read_genbank, GENBANK.replace("gtacgtacgn", "gtac"), {}, 9, "not as long as its LOCUS line says", "download it again"),
 ]
 

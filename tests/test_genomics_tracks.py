@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -158,3 +161,21 @@ def test_a_long_gap_ends_in_exact_zeros() -> None:
     for y, state in scan_signal([u], scan):
         assert np.array_equal(state, np.zeros(4)) and not y[-1_000_000:].any() and y[0] == 4
         np.testing.assert_allclose(y[:90_000:5_000], scan.kernel(np.arange(0, 90_000, 5_000)), rtol=1e-9)
+
+
+def _sum(signal: BigWig, start: int) -> float:
+    return float(signal.values("chr1", start, start + 20).sum())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_and_threads_open_a_bigwig_for_themselves(tmp_path: Path, method: str) -> None:
+    frame = pd.DataFrame({"chrom": "chr1", "start": np.arange(100), "end": np.arange(1, 101), "value": np.arange(100.0)})
+    source = BigWig(str(write_bigwig(tmp_path / "u.bw", frame, {"chr1": 100})), 0)
+    expected = [_sum(source, s) for s in range(80)]
+    assert expected[3] == sum(range(3, 23))
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(_sum, [source] * 80, range(80))) == expected
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        assert pool.starmap(_sum, [(source, s) for s in range(80)]) == expected

@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 
-from seqsci.domains.genomics.genome.sequence import encode
+from seqsci.domains.genomics.genome.sequence import CODE, UNKNOWN
 from seqsci.domains.genomics.reading.fasta import Record
 from seqsci.domains.genomics.reading.text import opened
 from seqsci.errors import DataError, MissingExtraError, explain
@@ -70,7 +70,7 @@ def read_genbank(path: str | os.PathLike[str], build: str | None = None) -> dict
                     others += [w for w in caught if not issubclass(w.category, BiopythonParserWarning)]
                     caught.clear()
                     _add(found, path, source, record, tuple(dict.fromkeys(of_parser)), build)
-        except (ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
+        except (ValueError, LookupError, AttributeError, TypeError, AssertionError) as error:  # whatever Biopython's parser meets
             if isinstance(error, DataError):
                 raise
             what = f"{path}, line {source.number}: no GenBank record"
@@ -97,13 +97,18 @@ def _add(
     if name in found:
         raise DataError(explain(f"{where}: the record {name} comes twice", name, "each name once", "name them apart"))
     try:
-        codes = encode(bytes(record.seq))
-    except DataError:
-        raise
-    except ValueError as error:  # Biopython's UndefinedSequenceError
-        raise DataError(explain(f"{where}: {name} has no sequence", "no ORIGIN", "bases", "download it with its sequence")) from error
-    if not len(codes):
+        raw = bytes(record.seq)
+    except ValueError:  # Biopython's UndefinedSequenceError
+        raw = b""
+    if not raw:
         raise DataError(explain(f"{where}: {name} has no sequence", "no ORIGIN", "bases", "download it with its sequence"))
+    codes = CODE[np.frombuffer(raw, np.uint8)]
+    if (bad := codes == UNKNOWN).any():
+        place = int(np.argmax(bad))
+        got = f"{raw[place : place + 1].decode('latin-1')!r} at base {place + 1}"
+        raise DataError(
+            explain(f"{where}: no nucleotide in {name}", got, "IUPAC letters", "correct it; a protein is no nucleotide sequence")
+        )
     rows = []
     for number, feature in enumerate(record.features):
         parts = feature.location.parts
