@@ -12,6 +12,7 @@ from seqsci.bank_predictor import BankPredictor
 from seqsci.cells.leaky_bank import LeakyBank
 from seqsci.cells.leaky_integrator import LeakyIntegrator
 from seqsci.cells.promoter_switch import PromoterSwitch
+from seqsci.cells.screened_pair import ScreenedPair
 from seqsci.cells.survey import GivenError, NoError
 from seqsci.cells.volatility import Variance, Volatility
 from seqsci.constraints import Positive
@@ -28,6 +29,7 @@ from seqsci.gates.driven import DrivenGate
 from seqsci.gates.elapsed import ElapsedGate
 from seqsci.gates.insulator import InsulatorGate
 from seqsci.gates.knockout import Closed, Frozen, Open
+from seqsci.gates.logistic import LogisticGate
 from seqsci.gates.power import PowerGate
 from seqsci.gates.shock import ShockGate
 from seqsci.gates.silencing import SilencingGate
@@ -171,6 +173,19 @@ SCREEN = Model(LeakyIntegrator(insulator=InsulatorGate(), write=SilencingGate())
 SWITCH = Model(PromoterSwitch(), Bernoulli()).start_at(threshold=1.5, sharpness=1.5, decay_length=20_000.0)
 ENHANCER_BANK = Model(LeakyBank(), Gaussian()).start_at(basal=0.4, gain=1.3, scatter=0.1, exponent=0.8)
 
+PAIRS = Model(ScreenedPair(gate=LogisticGate(("boundaries",))), Bernoulli()).start_at(
+    slope=0.7, intercept=-0.3, exponent=0.9, by_boundaries=-0.4
+)
+
+
+def screened() -> tuple[Model, Sequences]:
+    """Pairs of an element and a promoter, a unit each."""
+    table = positions(40)
+    known = {"distance_bp": table["gap_bp"], "activity": table["activity"], "boundaries": table["boundaries"]}
+    drawn = PAIRS.simulate_like(Sequences({"regulated": np.zeros(40)}, known, unit=np.arange(40)), 3)
+    return PAIRS, drawn
+
+
 LOCATION_SCALE = {"location": 0.3, "scale": 1.7}
 
 ALL_GATES: tuple[Gate, ...] = (
@@ -182,6 +197,7 @@ ALL_GATES: tuple[Gate, ...] = (
     DistanceGate(),
     InsulatorGate(),
     SilencingGate(),
+    LogisticGate(("boundaries",)),
     Open(),
     Closed(),
     Frozen(0.25),
@@ -210,6 +226,7 @@ ALL_CELLS = (
     CellCase("leaky_integrator", lambda: along_dna(ENHANCER)),
     CellCase("leaky_integrator_screen", lambda: along_dna(SCREEN)),
     CellCase("promoter_switch", lambda: along_dna(SWITCH)),
+    CellCase("screened_pair", screened),
     CellCase("leaky_integrators", lambda: along_dna(ENHANCER_BANK)),
     CellCase("fsrs7", lambda: reviews(memory.fsrs7().start_at(**INSIDE_FSRS7), exact=True)),
 )
