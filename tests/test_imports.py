@@ -89,6 +89,7 @@ THIRD_PARTY = {
         "cells.layer_kernels",
         "engine",
         "domains.ecology.bank_kernel",
+        "domains.genomics.methylation.neighbours",
         "domains.ecology.baselines",
     ),
     "statsmodels": ("domains.ecology.baselines.statsmodels_models",),
