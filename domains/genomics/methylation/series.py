@@ -144,7 +144,7 @@ class SiteSeries:
         return frame
 
     def per_time(self) -> Sequences:
-        """Sequences for `RelaxingMethylation`: a unit is a site, a group its 1 Mb block; elapsed time since the time before, or since 0."""
+        """Sequences for `RelaxingMethylation`: a unit and group is a site; elapsed time since the time before, or since 0."""
         sites, count = self.coverage.shape
         elapsed = np.tile(np.diff(self.times, prepend=0.0), sites)
         return self._sequences(self.methylated, self.coverage, {"elapsed": elapsed}, count)
@@ -165,5 +165,11 @@ class SiteSeries:
 
     def _sequences(self, m: Array, n: Array, known: dict[str, Array], count: int) -> Sequences:
         y = np.where(n > 0, m, np.nan).ravel()
-        unit, group = np.repeat(np.arange(len(self)), count), np.repeat(self.block, count)
-        return Sequences({"methylated": y}, {"coverage": n.ravel(), **known}, unit=unit, group=group, measure={"methylated": "reads"})
+        site = np.repeat(np.arange(len(self)), count)
+        return Sequences({"methylated": y}, {"coverage": n.ravel(), **known}, unit=site, group=site, measure={"methylated": "reads"})
+
+    def by_block(self) -> SiteSeries:
+        """The reads of each 1 Mb block added up, one row a block: the same likelihood for parameters that all sites share, and clusters."""
+        first = np.unique(self.block, return_index=True)[1]
+        m, n = (np.add.reduceat(v, first, axis=0) for v in (self.methylated, self.coverage))
+        return SiteSeries(self.position[first], self.chromosome[first], m, n, self.times, self.time_unit, self.build)

@@ -24,9 +24,9 @@ LOWEST = 1e-4
 class SiteMixture:
     """A prior over sites on a grid of points q = (equilibrium, half-life, initial fraction) with weights ``w_q``.
 
-    The fraction of a site of kind q at time t is ``m_q(t) = z_q + (c_q - z_q) 2^(-t / h_q)``, its likelihood ``sum_q w_q prod_t
-    Bin(y_t; n_t, m_q(t))``: the integral over the sites' own values, by quadrature. A site's posterior needs its own reads only, so sites that were not
-    fitted are forecast the same way (empirical Bayes).
+    The fraction of a site of kind q at time t is ``m_q(t) = z_q + (c_q - z_q) 2^(-t / h_q)``, and the likelihood of its reads is
+    ``sum_q w_q prod_t Bin(y_t; n_t, m_q(t))``: the integral over the site's own values, by quadrature. A site's posterior needs its own
+    reads only, so sites that were not fitted are forecast the same way (empirical Bayes).
 
     Attributes:
         equilibrium, half_life, initial: (points,) in [0, 1], > 0 (in the unit of the times), in [0, 1].
