@@ -74,7 +74,10 @@ class NeighbourPrior(FractionForecaster):
     name: str = "tied gate, prior from neighbours"
 
     def forecast(self, task: ForecastTask, train: Mask) -> Array:
-        common = TiedGate().prior(task, train)
+        return self.refined(TiedGate().prior(task, train), task, train)
+
+    def refined(self, common: SiteMixture, task: ForecastTask, train: Mask) -> Array:
+        """The forecasts from a common prior that is at hand already."""
         x = task.neighbours
         score = fit_regression(x[train], task.methylated[train], task.coverage[train]).probability(x)
         code = np.searchsorted(np.quantile(score[train], np.linspace(0, 1, self.classes + 1)[1:-1]), score)
@@ -112,7 +115,7 @@ class Hybrid(FractionForecaster):
         for i in range(len(self.lengths)):
             added = (past.methylated + self.share * sums[:, i, :times], past.coverage + self.share * sums[:, i, times:])
             columns.append(prior.forecast(past, task.time, added))
-        columns.append(NeighbourPrior().forecast(task, train))
+        columns.append(NeighbourPrior().refined(prior, task, train))
         return logit(inside(np.column_stack(columns)))
 
     def forecast(self, task: ForecastTask, train: Mask) -> Array:

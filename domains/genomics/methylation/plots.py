@@ -34,7 +34,7 @@ def class_figure(table: pd.DataFrame, unit: str = "hours") -> Captioned:
         if name == "half_life" and np.nanmax(ends) > 10 * np.nanmin(ends) > 0:
             axis.set_xscale("log")
         if name != "half_life":
-            axis.set_xlim(0, 1)
+            axis.set_xlim(-0.02, 1.02)
     grey = " Grey: the reads do not hold the rate." if not table["identified"].all() else ""
     caption = f"Point: maximum likelihood; line: 95 % interval, clustered by 1 Mb block; n is the number of sites.{grey}"
     return Captioned("Kinetics by class of sites", drawn, caption)
@@ -55,5 +55,6 @@ def course_figure(series: SiteSeries, found: Kinetics) -> Captioned:
     axes[0].errorbar(series.times[seen], share, spread, fmt="o", color=ACCENT, markersize=4, linewidth=1.0)
     axes[0].set_xlabel(series.time_unit, color=INK)
     axes[0].set_ylabel("methylated fraction", color=INK)
-    caption = "Points: reads of all sites, with binomial 95 % intervals; line: the tied gate; dashed: its equilibrium."
+    caption = "Points: reads of all sites, with binomial 95 % intervals; line: the tied gate; dashed: its equilibrium. "
+    caption += "Points off the line at early times are a sign of sites with different rates."
     return Captioned("Methylation over time", drawn, caption)
