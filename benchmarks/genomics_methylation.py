@@ -1,7 +1,7 @@
 """Methylation as a tied gate: recovery of (mu, delta), series without a rate, forecasts, imputation, rates by class. Last line: JSON.
 
 python -m benchmarks.genomics_methylation           100 simulated cultures; all of chr22, 3 folds of 1 Mb blocks
-python -m benchmarks.genomics_methylation --quick   12 cultures; 40,000 sites, 3 folds, fewer trees
+python -m benchmarks.genomics_methylation --quick   8 cultures; 30,000 sites, 2 folds, fewer trees: too few blocks to claim anything
 
 Simulated cultures need no data; the rest reads $SEQSCI_DATA/genomics/methyl_repliBS. Development data: about ten forms of the hybrid
 were compared on a fifth of this chromosome, so its interval is not a confirmation; another chromosome is.
@@ -37,7 +37,7 @@ Figures = dict[str, float | list[float]]
 
 def recovery(quick: bool) -> tuple[list[str], Figures]:
     """Largest errors, interval coverage against its binomial law, and how often rates are flagged, wanted or not."""
-    number = 12 if quick else 100
+    number = 8 if quick else 100
     lines, figures = [f"Recovery: {number} cultures a convention, 1,000 sites, coverage 10, 20 divisions, mu 0.96, delta 0.17"], Figures()
     worst, covered, alarms = dict.fromkeys(TRUTH, 0.0), dict.fromkeys(TRUTH, 0), 0
     for strands in (PopulationStrands(), DaughterStrand()):
@@ -74,8 +74,8 @@ def recovery(quick: bool) -> tuple[list[str], Figures]:
 
 def forecasts(series: SiteSeries, quick: bool) -> tuple[list[str], Figures]:
     """Loss a read of the last time, every forecaster on the same folds; paired differences over 1 Mb blocks."""
-    task, fold = ForecastTask(series), folds(series.block, FOLDS)
-    boosting: FractionForecaster = Boosting(iterations=60)
+    task, fold = ForecastTask(series), folds(series.block, 2 if quick else FOLDS)
+    boosting: FractionForecaster = Boosting(iterations=40)
     if not quick:
         thin = (fold != 0) & (np.random.default_rng(0).random(len(series)) < 0.2)
         boosting = chosen(BOOSTING_CHOICES, task, thin)
@@ -126,11 +126,11 @@ def told(found: Paired) -> str:
 def imputation(series: SiteSeries, quick: bool) -> tuple[list[str], Figures]:
     """Loss a read of masked sites at the last time."""
     one = at_time(series, len(series.times) - 1)
-    fold, figures = folds(one.block, FOLDS), Figures()
+    fold, figures = folds(one.block, 2 if quick else FOLDS), Figures()
     m, n = one.methylated[:, 0], one.coverage[:, 0]
     lines, losses = ["Imputation of masked sites at the last time, from the other sites alone"], {}
     for imputer in IMPUTERS:
-        used = BoostingImputer(Boosting(iterations=60)) if quick and isinstance(imputer, BoostingImputer) else imputer
+        used = BoostingImputer(Boosting(iterations=40)) if quick and isinstance(imputer, BoostingImputer) else imputer
         p = np.empty(len(one))
         for part in np.unique(fold):
             p[fold == part] = used.impute(one, fold != part)[fold == part]
@@ -163,7 +163,7 @@ def methylation(quick: bool) -> tuple[str, Figures]:
     if not path.is_file():
         return "\n".join([*lines, f"no {TABLE} under SEQSCI_DATA: forecasts, imputation and classes are left out"]), figures
     series = read_repli(path)
-    series = series.rows(np.arange(40_000)) if quick else series
+    series = series.rows(np.arange(30_000)) if quick else series
     for part in (lambda: forecasts(series, quick), lambda: imputation(series, quick), lambda: classes(series)):
         text, found = part()
         lines += ["", *text]
