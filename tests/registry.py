@@ -11,6 +11,7 @@ import numpy as np
 from seqsci.bank_predictor import BankPredictor
 from seqsci.cells.leaky_bank import LeakyBank
 from seqsci.cells.leaky_integrator import LeakyIntegrator
+from seqsci.cells.methylation import DaughterStrand
 from seqsci.cells.promoter_switch import PromoterSwitch
 from seqsci.cells.screened_pair import ScreenedPair
 from seqsci.cells.survey import GivenError, NoError
@@ -18,6 +19,7 @@ from seqsci.cells.volatility import Variance, Volatility
 from seqsci.constraints import Positive
 from seqsci.domains.ecology import models as ecology
 from seqsci.domains.finance.baselines import BASELINES
+from seqsci.domains.genomics.methylation import models as methylation
 from seqsci.domains.memory import models as memory
 from seqsci.domains.memory.sequences import to_sequences as review_sequences
 from seqsci.domains.memory.simulator import RandomIntervals, Relearning, simulate_log
@@ -37,6 +39,8 @@ from seqsci.linear_gaussian import LinearGaussian, StateSpace
 from seqsci.model import Model
 from seqsci.observations.base import Observation
 from seqsci.observations.bernoulli import Bernoulli
+from seqsci.observations.beta_binomial import BetaBinomial
+from seqsci.observations.binomial import Binomial
 from seqsci.observations.gaussian import DiffuseGaussian, Gaussian
 from seqsci.observations.location_scale_t import LocationScaleT
 from seqsci.observations.negative_binomial import NegativeBinomial
@@ -186,6 +190,22 @@ def screened() -> tuple[Model, Sequences]:
     return PAIRS, drawn
 
 
+def methylated_reads(model: Model) -> tuple[Model, Sequences]:
+    """Reads of two sites at 30 times each, some not sequenced."""
+    rng = np.random.default_rng(6)
+    n = rng.poisson(9, 60) + 1.0
+    y = np.floor(n * np.clip(0.8 - 0.6 * np.exp(-np.tile(np.arange(30), 2) / 8) + rng.normal(0, 0.05, 60), 0.02, 0.98))
+    y[[4, 30, 31, 50]] = np.nan
+    known = {"coverage": n, "elapsed": rng.gamma(1.5, 1.0, 60)}
+    return model, Sequences({"methylated": y}, {k.name: known[k.name] for k in model.mechanism.known}, unit=np.repeat([0, 1], 30))
+
+
+def read_depths(rows: int) -> dict[str, np.ndarray]:
+    """Coverages of so many rows, and gaps of some hours."""
+    rng = np.random.default_rng(8)
+    return {"coverage": rng.poisson(60, rows) + 1.0, "elapsed": rng.gamma(1.5, 0.02, rows)}
+
+
 LOCATION_SCALE = {"location": 0.3, "scale": 1.7}
 
 ALL_GATES: tuple[Gate, ...] = (
@@ -228,6 +248,8 @@ ALL_CELLS = (
     CellCase("promoter_switch", lambda: along_dna(SWITCH)),
     CellCase("screened_pair", screened),
     CellCase("leaky_integrators", lambda: along_dna(ENHANCER_BANK)),
+    CellCase("methylation_division", lambda: methylated_reads(methylation.per_division(DaughterStrand()))),
+    CellCase("methylation_hour", lambda: methylated_reads(methylation.per_hour_overdispersed())),
     CellCase("fsrs7", lambda: reviews(memory.fsrs7().start_at(**INSIDE_FSRS7), exact=True)),
 )
 
@@ -241,6 +263,10 @@ ALL_OBSERVATIONS = (
     ObservationCase(NegativeBinomial(), {"mean": 7.5, "dispersion": 0.3, "diffuse_variance": 0.0}, support=tuple(range(140))),
     ObservationCase(NegativeBinomial(), {"mean": 0.4, "dispersion": 2.5, "diffuse_variance": 0.0}, support=tuple(range(80))),
     ObservationCase(Bernoulli(), {"probability": 0.3}, support=(0.0, 1.0)),
+    ObservationCase(Binomial(), {"probability": 0.83, "coverage": 12.0}, support=tuple(range(13))),
+    ObservationCase(Binomial(), {"probability": 0.02, "coverage": 200.0}, support=tuple(range(40))),
+    ObservationCase(BetaBinomial(), {"probability": 0.83, "coverage": 12.0, "overdispersion": 0.1}, support=tuple(range(13))),
+    ObservationCase(BetaBinomial(), {"probability": 0.4, "coverage": 30.0, "overdispersion": 0.7}, support=tuple(range(31))),
 )
 
 ALL_MODELS: tuple[Predictor, ...] = (
@@ -271,6 +297,13 @@ ALL_RECOVERED = (
     RecoveryCase("adaptive_slow_channel", ecology.adaptive_slow_channel().start_at(fast_write=0.7, capacity_half_life=8.0), 4000),
     RecoveryCase("random_walk_capacity", ecology.random_walk_capacity().start_at(**TWO_CHANNELS), 4000),
     RecoveryCase("smooth_capacity", ecology.smooth_capacity().start_at(**TWO_CHANNELS), 3000),
+    RecoveryCase(
+        "methylation_division",
+        methylation.per_division().start_at(maintenance=0.998, de_novo=0.008, initial_fraction=0.1),
+        1500,
+        lambda: {"coverage": read_depths(1500)["coverage"]},
+    ),
+    RecoveryCase("methylation_hour", methylation.per_time().start_at(initial_fraction=0.2), 1500, lambda: read_depths(1500)),
     RecoveryCase("harvested", ecology.harvested(NoError()), 2000, lambda: yearly("catch", "log_effort")),
     RecoveryCase("covariate_capacity", ecology.covariate_capacity().start_at(**TWO_CHANNELS), 2000, lambda: yearly("capacity_covariate")),
     RecoveryCase("leaky_integrator", ENHANCER, 2000, lambda: positions(2000)),

@@ -93,6 +93,7 @@ THIRD_PARTY = {
         "domains.genomics.enhancer.bank_kernel",
         "domains.genomics.enhancer.ranking_kernel",
         "domains.genomics.genome.scan_kernel",
+        "domains.genomics.methylation.neighbours",
         "domains.ecology.baselines",
     ),
     "statsmodels": ("domains.ecology.baselines.statsmodels_models",),

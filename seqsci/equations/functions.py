@@ -144,6 +144,15 @@ class NegativeBinomialQuantile(_RealFunction):
         return sp.Integer(0)
 
 
+class BetaBinomialQuantile(_RealFunction):
+    """Quantile of a number of successes at (probability, coverage, share, overdispersion); a step function, so its derivatives are 0."""
+
+    nargs = 4
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return sp.Integer(0)
+
+
 class Where(_RealFunction):
     """``a`` where the condition holds, else ``b``; differentiated branch by branch."""
 

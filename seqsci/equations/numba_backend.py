@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import sympy as sp
 
 from seqsci.constraints import Constraint
-from seqsci.equations.functions import NegativeBinomialQuantile
+from seqsci.equations.functions import BetaBinomialQuantile, NegativeBinomialQuantile
 from seqsci.equations.printing import SUMS, Block, mirror, split_logarithms
 from seqsci.equations.symbolic import Program
 
@@ -30,7 +30,7 @@ from numba import njit
 
 from seqsci.equations.numba_functions import JACOBIANS, NODES, digamma, loggamma, select, sigmoid, sign, softplus, trigamma
 '''
-COUNTS = "from seqsci.equations.numba_counts import negative_binomial_quantile"
+COUNTS = "from seqsci.equations.numba_counts import beta_binomial_quantile, negative_binomial_quantile"
 """What a simulator of counts imports besides."""
 
 
@@ -269,7 +269,7 @@ class Writer:
         lines += ["for t in range(X.shape[0]):", *indent(body)]
         types = "f8[::1], f8[:,::1], u1[::1], u1[::1], f8[:,::1], f8[:,::1], i8, f8[::1], f8[:,::1]"
         text = define("simulate", "P, X, observed, reset, Q, S0, given, noise, states", f"void({types})", lines)
-        return f"{COUNTS}\n\n\n{text}" if p.outcome.has(NegativeBinomialQuantile) else text
+        return f"{COUNTS}\n\n\n{text}" if p.outcome.has(BetaBinomialQuantile, NegativeBinomialQuantile) else text
 
     def objective(self, constraints: Sequence[Constraint]) -> str:
         """The score on the raw scale: raw -> natural -> score, chained back; natural values and d natural / d raw are returned too."""

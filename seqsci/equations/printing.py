@@ -24,6 +24,7 @@ _CALLS = {
     "Log1p": "math.log1p",
     "Expm1": "math.expm1",
     "NegativeBinomialQuantile": "negative_binomial_quantile",
+    "BetaBinomialQuantile": "beta_binomial_quantile",
 }
 
 

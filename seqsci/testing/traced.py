@@ -11,7 +11,7 @@ import sympy as sp
 import torch
 
 from seqsci.equations import vocabulary
-from seqsci.equations.count_quantiles import negative_binomial_quantile
+from seqsci.equations.count_quantiles import beta_binomial_quantile, negative_binomial_quantile
 
 
 def _special(name: str) -> Any:
@@ -33,6 +33,7 @@ _FUNCTIONS = {
     "Trigamma": lambda x: float(torch.special.polygamma(1, torch.tensor(float(x), dtype=torch.float64))),
     "Where": vocabulary.where,
     "NegativeBinomialQuantile": negative_binomial_quantile,
+    "BetaBinomialQuantile": beta_binomial_quantile,
 }
 
 

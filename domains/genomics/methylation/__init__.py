@@ -1,0 +1,1 @@
+"""Methylation kinetics: passages and hours after replication, sites that borrow from their neighbours, and their rivals."""

@@ -1,0 +1,172 @@
+"""Imputation of masked sites from the sites around them: a masked position's own reads never enter."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize
+
+from seqsci.domains.genomics.methylation.baselines import Boosting
+from seqsci.domains.genomics.methylation.binomial_regression import fit_regression
+from seqsci.domains.genomics.methylation.features import LENGTHS, PSEUDO, logit, shrunk
+from seqsci.domains.genomics.methylation.forecasting import inside
+from seqsci.domains.genomics.methylation.neighbours import leaky_sums
+from seqsci.domains.genomics.methylation.scoring import read_losses
+from seqsci.domains.genomics.methylation.series import SiteSeries
+from seqsci.errors import DataError, explain
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+
+class Imputer(ABC):
+    """Abstract base: learns on training sites, each masked in turn, and imputes every site as if it were masked."""
+
+    name: str
+
+    @abstractmethod
+    def impute(self, series: SiteSeries, train: Mask) -> Array:
+        """(sites,) expected fractions in (0, 1) from the reads of the other sites at the single time of the series."""
+
+
+def _reads(series: SiteSeries) -> Array:
+    if len(series.times) != 1:
+        raise DataError(
+            explain("imputation works on one time", f"{len(series.times)} times", "1", "choose one with at_time(series, index)")
+        )
+    return np.column_stack([series.methylated[:, 0], series.coverage[:, 0]])
+
+
+def at_time(series: SiteSeries, index: int) -> SiteSeries:
+    """One time of a series."""
+    tables = (series.methylated[:, [index]], series.coverage[:, [index]])
+    return SiteSeries(series.position, series.chromosome, *tables, series.times[[index]], series.time_unit, series.build)
+
+
+def leaky_features(series: SiteSeries, overall: float, lengths: Sequence[float] = LENGTHS) -> Array:
+    """(sites, 2 lengths) logit of the bidirectional moving average of the other sites, and how much they were read, by decay length."""
+    sums = leaky_sums(series.position, _reads(series), lengths, series.breaks)
+    return np.column_stack([logit(shrunk(sums[:, :, 0], sums[:, :, 1], overall)), np.log1p(sums[:, :, 1])])
+
+
+def _overall(series: SiteSeries, train: Mask) -> float:
+    reads = _reads(series)[train].sum(0)
+    return float((reads[0] + 0.5) / (reads[1] + 1))
+
+
+@dataclass(frozen=True)
+class NoNeighbours(Imputer):
+    """The overall fraction."""
+
+    name: str = "global mean"
+
+    def impute(self, series: SiteSeries, train: Mask) -> Array:
+        return np.full(len(series), _overall(series, train))
+
+
+@dataclass(frozen=True)
+class NeighbourMean(Imputer):
+    """The pooled fraction of the nearest sites on both sides, pulled to the overall one by one read."""
+
+    each_side: int = 1
+    name: str = "neighbour mean"
+
+    def impute(self, series: SiteSeries, train: Mask) -> Array:
+        reads, total = _reads(series), np.zeros((len(series), 2))
+        chromosome = np.cumsum(series.breaks)
+        for k in range(1, self.each_side + 1):
+            same = chromosome[k:] == chromosome[:-k]
+            total[k:][same] += reads[:-k][same]
+            total[:-k][same] += reads[k:][same]
+        return inside(shrunk(total[:, 0], total[:, 1], _overall(series, train)))
+
+
+@dataclass(frozen=True)
+class LeakyBank(Imputer):
+    """A bank of bidirectional leaky channels: reads of the other sites count with ``sum_k w_k exp(-distance / L_k)``, w_k >= 0.
+
+    ``p_i = (a g + sum_k w_k M_ik) / (a + sum_k w_k N_ik)`` with M and N the leaky sums of methylated reads and coverage, g the overall
+    fraction. Only the ratios of weights to ``a`` matter; they are fitted on the training sites by maximum likelihood of the masked counts.
+    With one length it is the bidirectional moving average.
+    """
+
+    lengths: tuple[float, ...] = LENGTHS
+    name: str = "leaky bank, both directions"
+
+    def weights(self, series: SiteSeries, train: Mask) -> Array:
+        """(lengths,) weight of a neighbour's read at distance 0, in reads at the overall fraction."""
+        reads, g = _reads(series), _overall(series, train)
+        sums = leaky_sums(series.position, reads, self.lengths, series.breaks)[train]
+        m, n = reads[train].T
+
+        def loss(raw: Array) -> tuple[float, Array]:
+            w = np.exp(raw)
+            top, bottom = PSEUDO * g + sums[:, :, 0] @ w, PSEUDO + sums[:, :, 1] @ w
+            on, off = m / top, (n - m) / (bottom - top)
+            slope = (sums[:, :, 0].T @ on + (sums[:, :, 1] - sums[:, :, 0]).T @ off - sums[:, :, 1].T @ (n / bottom)) * w
+            value = m @ np.log(top / bottom) + (n - m) @ np.log1p(-top / bottom)
+            return -float(value) / n.sum(), -slope / n.sum()
+
+        bounds = [(-20.0, 8.0)] * len(self.lengths)
+        found = optimize.minimize(loss, np.full(len(self.lengths), -1.0), jac=True, bounds=bounds, method="L-BFGS-B")
+        return np.asarray(np.exp(found.x))
+
+    def impute(self, series: SiteSeries, train: Mask) -> Array:
+        w, sums = self.weights(series, train), leaky_sums(series.position, _reads(series), self.lengths, series.breaks)
+        g = _overall(series, train)
+        return inside((PSEUDO * g + sums[:, :, 0] @ w) / (PSEUDO + sums[:, :, 1] @ w))
+
+
+@dataclass(frozen=True)
+class LeakyAverage(Imputer):
+    """One bidirectional leaky channel, its length chosen on the training sites."""
+
+    lengths: tuple[float, ...] = (10.0, 20.0, 30.0, 50.0, 100.0, 200.0)
+    name: str = "leaky average, one length"
+
+    def impute(self, series: SiteSeries, train: Mask) -> Array:
+        reads = _reads(series)[train]
+        each = [LeakyBank((length,)).impute(series, train) for length in self.lengths]
+        return min(each, key=lambda p: float(read_losses(reads[:, 0], reads[:, 1], p[train]).sum()))
+
+
+@dataclass(frozen=True)
+class LogisticImputer(Imputer):
+    """Binomial regression on the leaky channels, their reads, and the products of the shortest with all."""
+
+    products: bool = True
+    name: str = "logistic on leaky channels"
+
+    def impute(self, series: SiteSeries, train: Mask) -> Array:
+        x = leaky_features(series, _overall(series, train))
+        x = np.column_stack([x, x[:, :1] * x, x[:, 1:2] * x[:, 2:]]) if self.products else x
+        m, n = _reads(series).T
+        return inside(fit_regression(x[train], m[train], n[train]).probability(x))
+
+
+@dataclass(frozen=True)
+class BoostingImputer(Imputer):
+    """Gradient boosting on the leaky channels and their reads."""
+
+    trees: Boosting = Boosting()
+    name: str = "gradient boosting on leaky channels"
+
+    def impute(self, series: SiteSeries, train: Mask) -> Array:
+        m, n = _reads(series).T
+        return self.trees.fit_predict(leaky_features(series, _overall(series, train)), m, n, train)
+
+
+IMPUTERS: tuple[Imputer, ...] = (
+    NoNeighbours(),
+    NeighbourMean(),
+    NeighbourMean(2, name="neighbour mean, two each side"),
+    LeakyAverage(),
+    LeakyBank(),
+    LogisticImputer(),
+    BoostingImputer(),
+)
+"""What is compared, simplest first."""

@@ -1,0 +1,198 @@
+"""Rates of methylation from reads over time, and whether the data hold them at all."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, stats
+
+from seqsci.cells.methylation import DivisionMethylation, RelaxingMethylation
+from seqsci.domains.genomics.methylation.features import shrunk
+from seqsci.domains.genomics.methylation.models import per_division, per_time
+from seqsci.domains.genomics.methylation.neighbours import leaky_sums
+from seqsci.domains.genomics.methylation.series import SiteSeries
+from seqsci.errors import DataError, explain
+from seqsci.estimation.bank import Bank
+from seqsci.estimation.fitted_bank import FittedBank
+from seqsci.estimation.maximum_likelihood import MaximumLikelihood
+from seqsci.estimation.result import Fit
+from seqsci.estimation.standard_errors import ClusterSandwich, Covariance, Sandwich
+from seqsci.model import Model
+from seqsci.observations.beta_binomial import BetaBinomial
+from seqsci.sequences import Sequences
+
+RATES = ("maintenance", "de_novo", "half_life")
+LEVEL = 0.001
+"""Level at which a constant fraction must be refused before a rate is read. The rate has no meaning under a constant fraction, so the
+likelihood ratio is larger by chance than its chi-square law (Davies 1987, DOI 10.1093/biomet/74.1.33); the level leaves room for that."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kinetics:
+    """A fit of methylation over time with its verdict.
+
+    Attributes:
+        fit: estimates, standard errors, intervals, derived quantities.
+        ratio: twice the log-likelihood by which it exceeds a fraction that never changes.
+        reasons: why its rates must not be read, in words; empty where they may.
+    """
+
+    fit: Fit
+    ratio: float
+    reasons: tuple[str, ...]
+
+    @property
+    def identified(self) -> bool:
+        """Whether the data hold (mu, delta), or the half-life."""
+        return not self.reasons
+
+    def __str__(self) -> str:
+        return "\n".join([*(f"NOT IDENTIFIED: {reason}" for reason in self.reasons), str(self.fit.summary())])
+
+
+def sequences_of(series: SiteSeries, model: Model) -> Sequences:
+    """The rows that a methylation model reads; raises `DataError` for another model."""
+    if isinstance(model.mechanism, DivisionMethylation):
+        return series.per_division()
+    if isinstance(model.mechanism, RelaxingMethylation):
+        return series.per_time()
+    raise DataError(explain("not a model of methylation", model.name, "per_division() or per_time()", "pass one of them"))
+
+
+def fit_kinetics(series: SiteSeries, model: Model | None = None) -> Kinetics:
+    """Fit (mu, delta) or (half-life, equilibrium) that all sites share, and say whether the data hold them.
+
+    Not identified: fewer times than free numbers (one time point holds the fraction alone; two hold no curve where the initial fraction is
+    free); a fraction whose change over time cannot be told from chance (a series at its equilibrium); a rate in a weak direction of the
+    fit. Standard errors are clustered by site, because sites differ.
+
+    Args:
+        series: reads; model: default `per_division` where the times are divisions, else `per_time`.
+
+    Raises: DataError for a model of something else, or reads that are all methylated or all not.
+    """
+    chosen = model or (per_division() if series.time_unit == "divisions" else per_time(series.time_unit))
+    rows = sequences_of(series, chosen)
+    covariance: Covariance = ClusterSandwich() if len(series) > 1 else Sandwich()
+    started = chosen.start_at(**{n: v for n, v in _rough(series, chosen).items() if n in chosen.free_names})
+    fit = MaximumLikelihood(starts=1, covariance=covariance, warm=True, min_rows=1).fit(started, rows)
+    return _judged(fit, int((series.totals("coverage") > 0).sum()))
+
+
+def _rough(series: SiteSeries, model: Model) -> dict[str, float]:
+    """Where the climb starts: least squares on pooled fractions, linear in two numbers, over a grid of half-lives."""
+    n, time = series.totals("coverage"), series.times
+    share = (series.totals("methylated") + 0.5) / (n + 1)
+    best = (np.inf, 0.5, 0.5, 1.0)
+    for half_life in np.geomspace(0.05, 2.0, 40) * max(float(time[-1]), 1.0):
+        kept = np.exp2(-time / half_life)
+        design = np.column_stack([1 - kept, kept]) * np.sqrt(n)[:, None]
+        found = np.clip(np.linalg.lstsq(design, share * np.sqrt(n), rcond=None)[0], 0.01, 0.99)
+        loss = float(np.sum((design @ found - share * np.sqrt(n)) ** 2))
+        best = min(best, (loss, float(found[0]), float(found[1]), float(half_life)))
+    _, z, c, half_life = best
+    if isinstance(model.mechanism, RelaxingMethylation):
+        return {"equilibrium": z, "initial_fraction": c, "half_life": half_life}
+    f, strands = 2 ** (-1 / half_life), model.mechanism.strands  # type: ignore[attr-defined]
+    mu, delta = strands.maintenance(1 - (1 - f) * (1 - z)), strands.de_novo((1 - f) * z)
+    return {"maintenance": float(np.clip(mu, 0.01, 0.999)), "de_novo": float(np.clip(delta, 0.001, 0.99)), "initial_fraction": c}
+
+
+def _judged(fit: Fit, times: int) -> Kinetics:
+    reasons, free = [], [n for n in fit.model.free_names if n != "overdispersion"]
+    if times < len(free):
+        held = "the methylated fraction then" if times == 1 else f"{times} fractions"
+        reasons.append(f"{times} time point{'s' * (times > 1)} hold{'s' * (times == 1)} {held}, not {', '.join(free)}: add times, or dyads")
+    ratio = 2 * (fit.log_likelihood - _constant(fit))
+    if times > 1 and ratio < stats.chi2.isf(LEVEL, max(len(free) - 1, 1)):
+        text = f"2 log likelihood ratio {ratio:.1f} against a constant one"
+        reasons.append(
+            f"the fraction does not change visibly ({text}): an equilibrium holds delta / (1 - mu + delta) alone, not (mu, delta)"
+        )
+    if not reasons:  # where there are reasons already, the weak directions only repeat them, and their profiles take seconds
+        reasons += [d.text for d in fit.weak_directions if set(d.parameters) & set(RATES)]
+    return Kinetics(fit, ratio, tuple(reasons))
+
+
+def _constant(fit: Fit) -> float:
+    """Highest log-likelihood of a fraction that never changes."""
+    still = {"maintenance": 1.0, "de_novo": 0.0} if "maintenance" in fit.value else {"half_life": 1e12}
+    model, rows = fit.model.start_at(**still), fit.sequences
+
+    def loss(c: float) -> float:
+        return -float(model.start_at(initial_fraction=float(c)).filter(rows).density.sum())
+
+    return -float(optimize.minimize_scalar(loss, bounds=(1e-6, 1 - 1e-6), method="bounded").fun)
+
+
+@dataclass(frozen=True)
+class ByDensity:
+    """Classes of sites by the number of CpGs around them, weighted by ``exp(-distance / length)``: positions alone, no reads."""
+
+    length: float = 200.0
+    cuts: tuple[float, ...] = (2.0, 5.0, 15.0)
+
+    def values(self, series: SiteSeries) -> np.ndarray:
+        """(sites,) the number."""
+        return np.asarray(leaky_sums(series.position, np.ones(len(series)), (self.length,), series.breaks)[:, 0, 0])
+
+    def label(self, low: float, high: float) -> str:
+        """Name of a class."""
+        return f"{low:g} to {high:g} CpGs near" if np.isfinite(high) else f"{low:g} or more CpGs near"
+
+
+@dataclass(frozen=True)
+class ByNeighbourLevel:
+    """Classes of sites by the last fraction of the sites around them; own reads do not choose a class."""
+
+    length: float = 300.0
+    cuts: tuple[float, ...] = (0.3, 0.6, 0.8, 0.9)
+
+    def values(self, series: SiteSeries) -> np.ndarray:
+        """(sites,) fraction of the neighbours at the last time, pulled to the overall one by one read."""
+        reads = np.column_stack([series.methylated[:, -1], series.coverage[:, -1]])
+        sums = leaky_sums(series.position, reads, (self.length,), series.breaks)[:, 0]
+        return shrunk(sums[:, 0], sums[:, 1], float(reads[:, 0].sum() / max(reads[:, 1].sum(), 1.0)))
+
+    def label(self, low: float, high: float) -> str:
+        """Name of a class."""
+        return f"neighbours {max(low, 0):.0%} to {min(high, 1):.0%}"
+
+
+def kinetics_by_class(series: SiteSeries, rule: ByDensity | ByNeighbourLevel, model: Model | None = None) -> pd.DataFrame:
+    """Half-life, equilibrium and initial fraction by class of sites, with 95 % intervals clustered by 1 Mb block.
+
+    Columns: class, sites, reads, then each of half_life, equilibrium, initial_fraction with _low and _high, identified, reason.
+    The default model is `per_time` with beta-binomial counts, because blocks differ. Classes in fewer than 3 blocks are left out.
+    """
+    values = rule.values(series)
+    edges = (-np.inf, *rule.cuts, np.inf)
+    rows = []
+    for low, high in itertools.pairwise(edges):
+        chosen = (values >= low) & (values < high)
+        blocks = series.rows(chosen).by_block() if chosen.any() else None
+        if blocks is None or len(blocks) < 3:
+            continue
+        found = fit_kinetics(blocks, model or per_time(series.time_unit, counts=BetaBinomial()))
+        row: dict[str, object] = {"class": rule.label(max(low, 0.0), high), "sites": int(chosen.sum())}
+        row["reads"] = int(blocks.coverage.sum())
+        table = {e.name: e for e in (*found.fit.estimates(), *found.fit.derived())}
+        for name in ("half_life", "equilibrium", "initial_fraction"):
+            e = table[name]
+            row |= {name: e.value, f"{name}_low": e.low, f"{name}_high": e.high}
+        rows.append(row | {"identified": found.identified, "reason": "; ".join(found.reasons)})
+    return pd.DataFrame(rows)
+
+
+def rate_classes(series: SiteSeries, half_lives: Sequence[float], equilibria: Sequence[float], initial: Sequence[float]) -> FittedBank:
+    """Rate classes as a `Bank` over half-lives, equilibria and initial fractions: weights by maximum likelihood, a posterior per site.
+
+    ``bank.population("half_life")`` and ``bank.mean("half_life")`` read it; the same likelihood as `sites.SiteMixture`, by test, which is
+    quicker for a whole chromosome.
+    """
+    grid = {"half_life": list(half_lives), "equilibrium": list(equilibria), "initial_fraction": list(initial)}
+    return Bank(per_time(series.time_unit), grid).fit(series.per_time(), tolerance=1e-3)
