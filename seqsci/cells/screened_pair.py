@@ -23,7 +23,8 @@ LEAST = 1e-300
 class ScreenedPair(Mechanism):
     r"""Does silencing an element lower a gene's expression? A bank of four leaky integrators between the two; a unit is a pair.
 
-        h_k,0 = w_k a,    w_k = (tau_k / shortest)^-exponent / sum_j (tau_j / shortest)^-exponent,    tau_k = shortest (longest / shortest)^(k/3),  k = 0 .. 3
+        h_k,0 = w_k a,    w_k = (tau_k / shortest)^-exponent / sum_j (tau_j / shortest)^-exponent
+        tau_k = shortest (longest / shortest)^(k/3),    k = 0 .. 3
         arriving = sum_k exp(-d / tau_k) h_k
         P(regulated) = sigmoid(intercept + slope log(arriving) + logit g)
 
