@@ -48,7 +48,7 @@ def test_a_kernel_compiles_for_cards_that_are_not_there(case: str, monkeypatch: 
     assert len(recorder.launches) == (6 if case in ("one lane", "a gate a step", "packed, complex") else 2)
     for number, launch in enumerate(recorder.launches):
         found = compiled(triton_launch.tiles, launch, (80, 90)[number % 2], tmp_path)
-        assert found.spilled == 0 and found.registers <= 255, found.registers
+        assert found.stack <= 16 and found.registers <= 255, (found.stack, found.registers)  # spilling takes more than two numbers
         assert found.shared <= 48 * 1024 and "cp.async" in found.ptx
 
 

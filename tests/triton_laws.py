@@ -106,6 +106,20 @@ def test_few_lanes_in_chunks_of_time_are_the_loop(case: str, reverse: bool) -> N
         assert error(a, b) <= TOLERANCE[dtype]
 
 
+def test_it_is_the_triton_kernel_that_runs() -> None:
+    from seqsci.engine import triton_launch
+    from tests.triton_targets import recorded
+
+    u = torch.randn(2, 9, 3, device=DEVICE, requires_grad=True)
+    with recorded(triton_launch) as recorder:
+        c = linear_scan(0.5, u)
+        assert len(recorder.launches) == 1
+        c.sum().backward()  # type: ignore[union-attr]
+        assert len(recorder.launches) == 2
+        linear_scan(0.5, u, backend="torch")
+    assert len(recorder.launches) == 2
+
+
 def test_rows_of_no_steps_and_no_lanes_are_rows() -> None:
     for shape in ((2, 0, 3), (2, 5, 0), (0, 5, 3)):
         f, u, c0, g = inputs(shape, shape, torch.float32, 1, 0)

@@ -47,7 +47,7 @@ class Compiled:
     """What a kernel takes of a multiprocessor, and its text."""
 
     registers: int
-    spilled: int
+    stack: int
     shared: int
     ptx: str
 

@@ -24,7 +24,7 @@ def tiles(
 ):  # fmt: skip
     """Arguments as for `walk`; CARRY, PRODUCT (B, K, D) and STARTED (K) of the chunks, GROWN (B, columns of lanes)."""
     program = tl.program_id(0).to(tl.int64)
-    columns = tl.cdiv(width, BD)
+    columns = tl.cdiv(width + program * 0, BD)  # in 64 bits
     column = program % columns
     b = program // columns % batch
     k = program // columns // batch
@@ -87,7 +87,7 @@ def tiles(
             tl.debug_barrier()  # what is written again was written by other threads
             if k == 0:
                 hi = lo + steps
-            _, _, end, end_i, started, grown, total, total_i = walk(
+            _, _, _, _, _, _, total, total_i = walk(
                 F, U, Z, C, X, G, M, ft, fd, ut, ud, zs, zd, ct, cd, xt, xd, gt, gd, mt, lo, hi, steps, d, inside, f, fi, z, zi, c, ci,
                 1, BD, 1, LAG, VARIES, CONJ, COMPLEX, PACKED, INITIAL, SUMMARY, GATE,
             )  # fmt: skip
