@@ -63,17 +63,18 @@ def compiled(kernel: Any, launch: tuple[tuple[Any, ...], dict[str, Any]], capabi
     options = {k: v for k, v in kwargs.items() if k not in kernel.arg_names}
     values = dict(zip(kernel.arg_names, args, strict=False)) | {k: v for k, v in kwargs.items() if k in kernel.arg_names}
     constants = {p.name for p in kernel.params if p.is_constexpr}
+    general = {p.name for p in kernel.params if p.do_not_specialize}
     signature, constexprs, attributes = {}, {}, {}
     for place, name in enumerate(kernel.arg_names):
         value = values[name]
-        if name in constants or (type(value) is int and value == 1):
+        if name in constants or (type(value) is int and value == 1 and name not in general):
             signature[name], constexprs[name] = "constexpr", value
             continue
         if isinstance(value, torch.Tensor):
             signature[name], known = POINTERS[value.dtype], value.data_ptr() % 16 == 0
         else:
             signature[name], known = ("i32" if -(2**31) <= value < 2**31 else "i64"), value % 16 == 0
-        if known:
+        if known and name not in general:
             attributes[(place,)] = [["tt.divisibility", 16]]
     source = ASTSource(fn=kernel, signature=signature, constexprs=constexprs, attrs=attributes)
     result = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)

@@ -13,22 +13,25 @@ import triton.language as tl
 from seqsci.engine.triton_walk import GROWTH, walk
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["one"])
 def tiles(
     F, U, Z, C, X, G, M, CARRY, PRODUCT, STARTED, GROWN,
     batch, steps, width, chunks, length,
     fb, ft, fd, ub, ut, ud, zb, zs, zd, cb, ct, cd,
-    xb, xt, xd, gb, gt, gd, mt, REAL: tl.constexpr, BT: tl.constexpr, BD: tl.constexpr,
+    xb, xt, xd, gb, gt, gd, mt, one, REAL: tl.constexpr, BT: tl.constexpr, BD: tl.constexpr,
     STAGES: tl.constexpr, LAG: tl.constexpr, VARIES: tl.constexpr, CONJ: tl.constexpr, COMPLEX: tl.constexpr, PACKED: tl.constexpr,
-    INITIAL: tl.constexpr, SUMMARY: tl.constexpr, CHUNKED: tl.constexpr, GATE: tl.constexpr,
+    INITIAL: tl.constexpr, SUMMARY: tl.constexpr, CHUNKED: tl.constexpr, GATE: tl.constexpr, APART: tl.constexpr,
 ):  # fmt: skip
-    """Arguments as for `walk`; CARRY, PRODUCT (B, K, D) and STARTED (K) of the chunks, GROWN (B, columns of lanes)."""
+    """Arguments as for `walk`; CARRY, PRODUCT (B, K, D) and STARTED (K) of the chunks, GROWN (B, columns); one is 1."""
     program = tl.program_id(0).to(tl.int64)
     columns = tl.cdiv(width + program * 0, BD)  # in 64 bits
     column = program % columns
     b = program // columns % batch
     k = program // columns // batch
-    d = column * BD + tl.arange(0, BD).to(tl.int64)
+    lane = tl.arange(0, BD).to(tl.int64)
+    if APART:  # neighbours that the compiler does not know of: each thread keeps its lane's time in its own registers
+        lane = lane * one
+    d = column * BD + lane
     inside = d < width
     lo = k * length
     hi = tl.minimum(lo + length, steps)

@@ -65,9 +65,10 @@ class Pass:
             self.f[0], self.u[0], self.z[0], out[0], states[0], g, mark, carry, product, started, grown,
             batch, steps, width, cut.chunks, cut.length, *self.f[1], *self.u[1], *self.z[1], *out[1], *states[1], *g_strides,
             -1 if self.back else 1,
+            1,
             REAL=tl.float64 if self.real == torch.float64 else tl.float32, BT=cut.BT, BD=cut.BD, STAGES=cut.stages, LAG=self.lag,
             VARIES=self.varies, CONJ=self.conj, COMPLEX=self.complex, PACKED=self.mark is not None, INITIAL=initial, SUMMARY=summary,
-            CHUNKED=cut.chunks > 1, GATE=mode, num_warps=cut.warps, num_stages=1, enable_fp_fusion=True,
+            CHUNKED=cut.chunks > 1, GATE=mode, APART=cut.apart and mode == 0, num_warps=cut.warps, num_stages=1, enable_fp_fusion=True,
         )  # fmt: skip
 
     def run(self, out: Place, states: Place | None = None, gate: tuple[Place, int] | None = None, initial: bool = True) -> None:

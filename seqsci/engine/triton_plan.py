@@ -18,7 +18,10 @@ LANE_BYTES = 32 if INTERPRET else 128
 
 @dataclass(frozen=True)
 class Plan:
-    """How (B, T, D) is cut: BT steps by BD lanes a tile, and chunks of ``length`` steps."""
+    """How (B, T, D) is cut: BT steps by BD lanes a tile, and chunks of ``length`` steps.
+
+    ``apart``: a thread a lane, which costs no exchange between threads; numbers of two bytes could then not be loaded ahead of use.
+    """
 
     BT: int
     BD: int
@@ -26,6 +29,7 @@ class Plan:
     stages: int
     chunks: int
     length: int
+    apart: bool
 
 
 @functools.cache
@@ -46,7 +50,7 @@ def plan(shape: tuple[int, int, int], strides: tuple[int, int, int], size: int, 
     else:
         BD = min(_power(width), max(1, LANE_BYTES // size))
         programs = batch * -(-width // BD)
-        if 2 * programs < 3 * count and BD * size > LANE_BYTES // 2 and BD > 1:
+        if programs < 4 * count and BD * size > LANE_BYTES // 2 and BD > 1:  # a warp for each of the four schedulers
             BD, programs = BD // 2, batch * -(-width // (BD // 2))
         BT = min(_power(steps), tile // BD)
     chunks, length = 1, steps
@@ -54,7 +58,7 @@ def plan(shape: tuple[int, int, int], strides: tuple[int, int, int], size: int, 
         least = 4 * BT
         length = -(-steps * programs // (8 * count) // least) * least
         chunks = -(-steps // length)
-    return Plan(BT, BD, 4 if BT * BD >= 512 and by_time else 1, 3 if by_time else 6, chunks, length)
+    return Plan(BT, BD, 4 if BT * BD >= 512 and by_time else 1, 3 if by_time else 6, chunks, length, not by_time and size >= 4)
 
 
 def _power(n: int) -> int:
