@@ -13,7 +13,7 @@ endif
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: demo test lint bench recovery docs notebooks clean help
+.PHONY: demo test lint bench bench-gpu recovery docs notebooks clean help
 
 demo: .venv/.installed-all  ## fit the S&P 500, print the tables, write the run
 	.venv/bin/seqsci fit --config finance/sp500
@@ -28,6 +28,10 @@ lint: .venv/.installed-dev  ## ruff check, ruff format, mypy --strict
 
 bench: .venv/.installed-all  ## numbers against arch and the baselines; last line JSON
 	$(PY) -m benchmarks.finance
+
+bench-gpu: .venv/.installed-dev  ## on a CUDA card: the laws of its kernels, then GB/s beside the measured copy; last line JSON
+	$(PY) -m pytest tests/test_engine_triton.py tests/test_engine_triton_targets.py
+	$(PY) -m benchmarks.gpu
 
 recovery: .venv/.installed-all  ## simulate, fit, coverage of the intervals; last line JSON
 	$(PY) -m benchmarks.recovery
@@ -45,7 +49,7 @@ clean:  ## remove caches and build output; .venv and runs/ stay
 	find seqsci domains tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "make %-10s %s\n", $$1, $$2}'
 
 # The stamps make a second run quick; they are older than an edit of the two files, so an edit installs again. An existing .venv is kept.
 .venv/.installed-all: pyproject.toml constraints.txt | .venv/bin/python

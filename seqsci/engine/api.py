@@ -45,16 +45,18 @@ def linear_scan(
         return_final: also return the state after the last step, in the shape of c0.
         dtype: of c; f, u and c0 are converted to it first. By default the type of f and u together: bfloat16 inputs give c in bfloat16,
             and in float32 by ``dtype=torch.float32``.
-        backend: "numba" compiled kernels, "torch" a loop over time, "auto" the first where numba and CPU tensors are there.
+        backend: "numba" compiled kernels of the CPU, "torch" a loop over time, "auto" the first for CPU tensors where numba is there, and
+            Triton kernels for CUDA tensors where Triton and a card that it compiles for are there; else the loop.
 
     Returns:
         c, in the shape of f and u together, with its memory laid out as u's; or ``(c, final)``. Derivatives of every order are exact, with
         respect to f, u and c0, in reverse and forward mode and under vmap. On the CPU the state is carried in double precision and rounded
-        once a step.
+        once a step; on CUDA float32 and bfloat16 are carried in single precision.
 
     Raises:
         DataError: shapes that do not broadcast, integers, a dtype that cannot hold c, several devices, bounds that decrease or miss T.
         ParameterError: an unknown back end. MissingExtraError: backend="numba" without numba.
+        DeviceMemoryError: a card that is full; also a torch.OutOfMemoryError. It says how to go on in chunks.
         EquationError: forward mode inside torch.compile, vmap over cu_seqlens, backend="numba" off the CPU.
 
     >>> linear_scan(0.5, torch.tensor([1.0, 0.0, 0.0]), dim=0)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from seqsci.engine import formulas, gradients, launch
+from seqsci.engine import accelerator, formulas, gradients, launch
 from seqsci.engine.bounds import check_values
 from seqsci.engine.memory import empty
 from seqsci.engine.reference import loop
@@ -21,15 +21,21 @@ from seqsci.errors import EquationError, explain
 _unpack: Any = forward_ad.unpack_dual
 
 
+@accelerator.explained
 def scan_now(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: bool, backend: str) -> Tensor:
     """C from canonical tensors, by compiled kernels where they are asked for and take them, else by the loop."""
     if offsets is not None:
         check_values(offsets, u.shape[1])
+    if backend == "auto" and accelerator.takes(u):
+        from seqsci.engine import triton_launch
+
+        return triton_launch.scan(f, u, c0, offsets, reverse)
     if backend != "torch" and launch.fits(u):
         return launch.compiled(f, u, c0, offsets, reverse, 0)
     return loop(f, u, c0, offsets, reverse, 0)
 
 
+@accelerator.explained
 def adjoint_now(
     f: Tensor, c: Tensor, c0: Tensor, g: Tensor, offsets: Tensor | None, reverse: bool, backend: str
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -42,7 +48,11 @@ def adjoint_now(
             empty(g),
             torch.zeros_like(c0, memory_format=torch.contiguous_format),
         )
-    if backend != "torch" and launch.fits(g):
+    if backend == "auto" and accelerator.takes(g):
+        from seqsci.engine import triton_launch
+
+        df, adjoint = triton_launch.adjoint(f, c, c0, g, offsets, reverse)
+    elif backend != "torch" and launch.fits(g):
         df, adjoint = gradients.adjoint(f, c, c0, g, offsets, reverse)
     else:
         adjoint = loop(f.conj(), g, c0, offsets, not reverse, 1)

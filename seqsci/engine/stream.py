@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqsci.engine import launch
+from seqsci.engine import accelerator, launch
 from seqsci.engine.api import broadcast_shape, check, linear_scan, number, result_type, unexpanded
 from seqsci.errors import ArtefactError, DataError, MissingExtraError, ParameterError, explain
 
@@ -179,18 +179,19 @@ def scan_pieces(
 
 def _advance(f: Tensor, u: Tensor, state: Tensor | None, dim: int, reverse: bool, backend: Literal["auto", "numba", "torch"]) -> Any:
     """States of a piece, and the last one in double precision: rounded states, unrounded carry."""
+    state = None if state is None else state.to(u.device)  # a carry that was saved is small
     check(f, u, state, None, backend)
     shape, dtype = broadcast_shape("f", f, "u", u), result_type(f, u)
     dtype = torch.promote_types(dtype, torch.complex64) if state is not None and state.is_complex() else dtype
     wide = torch.complex128 if dtype.is_complex else torch.float64
     axis = dim % len(shape)
     outer, steps, inner = shape[:axis], shape[axis], shape[axis + 1 :]
-    start = torch.zeros(outer + inner, dtype=wide) if state is None else state.to(wide)
+    start = torch.zeros(outer + inner, dtype=wide, device=u.device) if state is None else state.to(wide)
     if start.shape != outer + inner:
         fix = "pass one state a sequence"
         raise DataError(explain("the carry does not fit", tuple(start.shape), outer + inner, fix))
     gate, drive = f.to(dtype), u.to(dtype).expand(shape)
-    if backend == "torch" or not launch.fits(drive) or steps == 0:
+    if backend == "torch" or not launch.fits(drive) or (backend == "auto" and accelerator.takes(drive)) or steps == 0:
         states, end = linear_scan(gate.to(wide), drive.to(wide), start, dim=axis, reverse=reverse, return_final=True, backend=backend)
         return states.to(dtype), end
     batch, width = math.prod(outer), math.prod(inner)

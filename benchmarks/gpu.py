@@ -1,0 +1,201 @@
+"""The linear scan on a CUDA card: GB/s beside the measured device copy, bfloat16, errors, and the peers that are installed.
+
+python -m benchmarks.gpu [--quick]; the last line is one line of JSON, which is also written to benchmarks/results/<name of the card>.json.
+Every rate counts the words that the scan has to move (forward 3: f, u, c; forward and backward 8: f, g, c, df, du more), whatever the
+kernels move, and is divided by the rate of a copy of as many bytes on the same card. Median of several calls between CUDA events; what is
+published is the card's own time (a CUDA graph), the rate as called from Python stands beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.engine_timing import Part, show
+from benchmarks.gpu_peers import PEERS
+from seqsci.engine import accelerator, linear_scan
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def seconds(call: Callable[[], object], calls: int, graph: bool = False) -> float:
+    """The median of ``calls`` after three that do not count; as a CUDA graph what the card does alone, without the cost of calls."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            call()
+    torch.cuda.current_stream().wait_stream(side)
+    if graph:
+        record = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(record):
+            call()
+        call = record.replay
+        call()
+    times = []
+    for _ in range(calls):
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin.record()
+        call()
+        end.record()
+        end.synchronize()
+        times.append(begin.elapsed_time(end) / 1e3)
+    return sorted(times)[len(times) // 2]
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Bytes a second: forward, forward and backward (0: not asked), alone and as called; and a copy as large as the forward pass."""
+
+    forward: float
+    both: float
+    forward_called: float
+    both_called: float
+    copy: float
+
+    def row(self, name: str) -> tuple[object, ...]:
+        shares = (self.forward / self.copy, self.both / self.copy)
+        return (name, *(x / 1e9 for x in (self.forward, self.both, self.forward_called, self.both_called, self.copy)), *shares)
+
+
+HEADER = (
+    "(B, T, D) float32",
+    "forward GB/s",
+    "with gradient",
+    "as called",
+    "as called",
+    "copy",
+    "forward of copy",
+    "with gradient of copy",
+)
+
+
+def rates(shape: tuple[int, int, int], dtype: torch.dtype, calls: int, backward: bool) -> Rates:
+    """Rates of the scan in this shape."""
+    f, u, g = (
+        torch.rand(shape, device="cuda").to(dtype),
+        torch.randn(shape, device="cuda").to(dtype),
+        torch.ones(shape, device="cuda").to(dtype),
+    )
+    leaves, size = (f.clone().requires_grad_(True), u.clone().requires_grad_(True)), u.nbytes
+    source = torch.ones(3 * size // 8, device="cuda")
+    target = torch.empty_like(source)
+
+    def forward() -> object:
+        return linear_scan(f, u)
+
+    def both() -> object:
+        return torch.autograd.grad(linear_scan(*leaves), leaves, g)  # type: ignore[arg-type]
+
+    ours = [3 * size / seconds(forward, calls, graph) for graph in (True, False)]
+    theirs = [8 * size / seconds(both, calls, graph) if backward else 0.0 for graph in (True, False)]
+    copied = 2 * source.nbytes / seconds(lambda: target.copy_(source), calls, True)
+    return Rates(ours[0], theirs[0], ours[1], theirs[1], copied)
+
+
+def lanes(calls: int) -> Part:
+    """At 8,192 lanes and more, from a thousand steps to 64 thousand: the worst fraction is published."""
+    shapes = ((8, 1024, 1024), (8, 4096, 1024), (8, 16_384, 1024), (8, 65_536, 1024), (16, 4096, 2048), (64, 1024, 1024))
+    found = {shape: rates(shape, torch.float32, calls, True) for shape in shapes}
+    worst = {
+        "gpu_fwd_fraction": min(r.forward / r.copy for r in found.values()),
+        "gpu_fwdbwd_fraction": min(r.both / r.copy for r in found.values()),
+    }
+    return Part("Many lanes", HEADER, [r.row(f"{shape}") for shape, r in found.items()], worst)
+
+
+def few_lanes(calls: int) -> Part:
+    """One lane of 2^28 steps; 16 x 128 lanes of 16 thousand."""
+    one, few = (rates(shape, torch.float32, calls, True) for shape in ((1, 1 << 28, 1), (16, 16_384, 128)))
+    figures = {"gpu_one_lane_fraction": one.forward / one.copy, "gpu_few_lanes_fraction": few.forward / few.copy}
+    return Part("Few lanes", HEADER, [one.row("(1, 2^28, 1)"), few.row("(16, 16384, 128)")], figures)
+
+
+def narrow(calls: int) -> Part:
+    """Elements a second in bfloat16 against float32, and the error of its float32 states."""
+    shape = (8, 16_384, 1024)
+    single, half = (rates(shape, kind, calls, False).forward for kind in (torch.float32, torch.bfloat16))
+    ratio = (half / 2) / (single / 4)
+    f, u = (x(2, 16_384, 64, device="cuda").bfloat16() for x in (torch.rand, torch.randn))
+    exact: Tensor = linear_scan(f.cpu().double(), u.cpu().double())  # type: ignore[assignment]
+    got: Tensor = linear_scan(f, u, dtype=torch.float32)  # type: ignore[assignment]
+    error = float((got.cpu().double() - exact).norm() / exact.norm())
+    row = (f"{shape}", half / 1e9, single / 1e9, ratio, error)
+    header = ("(B, T, D)", "bfloat16 GB/s", "float32 GB/s", "elements a second, ratio", "error of float32 states")
+    return Part("bfloat16", header, [row], {"gpu_bf16_ratio": ratio, "gpu_bf16_error": error})
+
+
+def errors(calls: int) -> Part:
+    """Float32 against the CPU's double precision, T = 65,536."""
+    u = torch.rand(1, 65_536, 16)
+    rows: list[tuple[object, ...]] = []
+    worst = 0.0
+    for name, gate in {"0 ... 1": torch.rand_like(u)} | {f"{x}": torch.tensor(x) for x in (0.0, 0.5, 0.9, 0.999, 0.9999, 1.0)}.items():
+        exact: Tensor = linear_scan(gate.double(), u.double())  # type: ignore[assignment]
+        got: Tensor = linear_scan(gate.cuda(), u.cuda())  # type: ignore[assignment]
+        found = float((got.cpu().double() - exact).norm() / exact.norm())
+        rows.append((name, found))
+        worst = max(worst, found)
+    return Part("Relative error, float32, T = 65,536", ("gate", "error"), rows, {"gpu_error_f32": worst})
+
+
+def peers(calls: int) -> Part:
+    """Each on a shape that it takes, forward; a peer that is not installed is named."""
+    rows: list[tuple[object, ...]] = []
+    figures: dict[str, float | None] = {}
+    for peer in PEERS:
+        figures[peer.key] = None
+        try:
+            ours, theirs = peer.prepare()
+        except (ImportError, RuntimeError, OSError) as missing:  # one of them compiles itself where it is imported
+            rows.append((peer.name, f"missing: {missing}"[:60], "", ""))
+            continue
+        mine, other = seconds(ours, calls), seconds(theirs, calls)
+        figures[peer.key] = other / mine
+        rows.append((f"{peer.name} {peer.shape}", 1e3 * other, 1e3 * mine, other / mine))
+        torch.cuda.empty_cache()
+    return Part("Peers", ("forward, float32", "peer ms", "scan ms", "ratio"), rows, figures)
+
+
+PARTS: tuple[Callable[[int], Part], ...] = (lanes, few_lanes, narrow, errors, peers)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer calls, same data")
+    calls = 7 if parser.parse_args().quick else 25
+    if not torch.cuda.is_available():
+        sys.exit(
+            "benchmarks.gpu measures a CUDA card, and torch sees none (torch.cuda.is_available() is False): run it on a machine with one"
+        )
+    card, capability = torch.cuda.get_device_name(), torch.cuda.get_device_capability()
+    if reason := accelerator.obstacle(card, capability, accelerator.installed(), False):
+        sys.exit(reason)
+    torch.manual_seed(0)
+    print(f"{card}, compute capability {capability[0]}.{capability[1]}, torch {torch.__version__}")
+    figures: dict[str, float | str | None] = {"card": card, "torch": torch.__version__}
+    for make in PARTS:
+        torch.cuda.empty_cache()
+        try:
+            part = make(calls)
+        except torch.OutOfMemoryError as error:
+            print(f"\n{make.__name__}: not measured, the card is too small: {str(error).splitlines()[0]}")
+            continue
+        show(part)
+        figures |= part.figures
+    line = json.dumps({k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in figures.items()})
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{re.sub(r'[^A-Za-z0-9]+', '_', card).strip('_')}.json").write_text(line + "\n")
+    print(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""From tensors to the Triton kernel: views in the order of travel, and the three passes of a scan of few lanes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+import triton.language as tl
+from torch import Tensor
+
+from seqsci.engine.launch import plain
+from seqsci.engine.memory import empty
+from seqsci.engine.triton_kernel import tiles
+from seqsci.engine.triton_plan import Plan, plan, processors
+
+WIDE = {torch.float64: torch.float64, torch.complex128: torch.float64}
+"""The precision of the state, where it is not single."""
+
+Place = tuple[Tensor, tuple[int, int, int]]
+"""A tensor of real numbers whose first element is the first in the order of travel, and strides over (B, T, D)."""
+
+
+def _place(x: Tensor, back: bool) -> Place:
+    """Strides in real numbers; 0 along an axis of size 1."""
+    real = torch.view_as_real(x) if x.is_complex() else x
+    b, t, d = (n if size != 1 else 0 for n, size in zip(real.stride(), x.shape, strict=False))
+    return (real[:, -1:], (b, -t, d)) if back else (real, (b, t, d))
+
+
+def marks(offsets: Tensor | None, steps: int, reverse: bool) -> Tensor | None:
+    """(T,) the number of the sequence, from 1, at the step where a scan in this direction starts it, else 0; empty ones have none."""
+    if offsets is None:
+        return None
+    first = (offsets[1:] - 1 if reverse else offsets[:-1]).clamp(0, steps - 1)
+    number = torch.arange(1, offsets.shape[0], dtype=torch.int32, device=offsets.device)
+    number = torch.where(offsets[1:] > offsets[:-1], number, 0)
+    return torch.zeros(steps, dtype=torch.int32, device=offsets.device).scatter_reduce_(0, first, number, "amax")
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What the passes of one scan share."""
+
+    f: Place
+    u: Place
+    z: Place
+    shape: tuple[int, int, int]
+    mark: Tensor | None
+    back: bool
+    real: torch.dtype
+    complex: bool
+    lag: int
+    varies: bool
+    conj: bool
+    plan: Plan
+
+    def launch(self, out: Place, states: Place, gate: tuple[Place, int], carry: Tensor, product: Tensor, grown: Tensor, started: Tensor,
+               initial: bool, summary: bool) -> None:  # fmt: skip
+        """One run of the kernel."""
+        (batch, steps, width), cut = self.shape, self.plan
+        columns = -(-width // cut.BD)
+        mark = started if self.mark is None else self.mark[-1:] if self.back else self.mark
+        (g, g_strides), mode = gate
+        tiles[(batch * columns * cut.chunks,)](
+            self.f[0], self.u[0], self.z[0], out[0], states[0], g, mark, carry, product, started, grown,
+            batch, steps, width, cut.chunks, cut.length, *self.f[1], *self.u[1], *self.z[1], *out[1], *states[1], *g_strides,
+            -1 if self.back else 1,
+            1,
+            REAL=tl.float64 if self.real == torch.float64 else tl.float32, BT=cut.BT, BD=cut.BD, STAGES=cut.stages, LAG=self.lag,
+            VARIES=self.varies, CONJ=self.conj, COMPLEX=self.complex, PACKED=self.mark is not None, INITIAL=initial, SUMMARY=summary,
+            CHUNKED=cut.chunks > 1, GATE=mode, APART=cut.apart and mode == 0, num_warps=cut.warps, num_stages=1, enable_fp_fusion=True,
+        )  # fmt: skip
+
+    def run(self, out: Place, states: Place | None = None, gate: tuple[Place, int] | None = None, initial: bool = True) -> None:
+        """Write states to ``out`` and, of the adjoint with the scan's states, the gate's gradient."""
+        (batch, _, width), cut, device = self.shape, self.plan, out[0].device
+        initial = initial and self.lag == 0
+        if cut.chunks == 1:
+            nothing = out[0]
+            idle = torch.empty(1, dtype=torch.int32, device=device)
+            self.launch(out, states or out, gate or (out, 0), nothing, nothing, idle, idle, initial, False)
+            return
+        pairs = (2,) if self.complex else ()
+        product, end, carry = (torch.empty(batch, cut.chunks, width, *pairs, dtype=self.real, device=device) for _ in range(3))
+        started = torch.empty(cut.chunks, dtype=torch.int32, device=device)
+        grown = torch.zeros(batch * -(-width // cut.BD), dtype=torch.int32, device=device)
+        self.launch(out, out, (out, 0), end, product, grown, started, initial, True)
+        wide = 2 if self.complex else 1
+        strides = (cut.chunks * width * wide, width * wide, wide)
+        shape = (batch, cut.chunks, width)
+        whole = plan(shape, strides, end.element_size() * wide, processors(device.index if device.type == "cuda" else None), whole=True)
+        mark = None if self.mark is None else started
+        second = replace(
+            self, f=(product, strides), u=(end, strides), shape=shape, mark=mark, back=False, lag=0, varies=True, conj=False, plan=whole
+        )
+        second.run((carry, strides), initial=initial and mark is None)
+        self.launch(out, states or out, gate or (out, 0), carry, product, grown, started, initial, False)
+
+
+def _swapped(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Rows of one lane as lanes of one row."""
+    return tuple(x.transpose(0, 2) for x in tensors)
+
+
+def _prepare(f: Tensor, u: Tensor, z: Tensor, offsets: Tensor | None, reverse: bool, back: bool, lag: int) -> Pass:
+    """``reverse``: the scan's direction, which bounds are marked for; ``back``: that of this pass."""
+    shape = (u.shape[0], u.shape[1], u.shape[2])
+    conj = f.is_conj() != (lag == 1 and f.is_complex())
+    f = f.conj() if f.is_conj() else f
+    f, u, z = plain(f), plain(u), plain(z)
+    count = processors(u.device.index if u.is_cuda else None)
+    cut = plan(shape, (u.stride(0), u.stride(1), u.stride(2)), u.element_size(), count)
+    real = WIDE.get(u.dtype, torch.float32)
+    mark = marks(offsets, shape[1], reverse)
+    places = _place(f, back), _place(u, back), _place(z, False)
+    return Pass(*places, shape, mark, back, real, u.is_complex(), lag, f.shape[1] > 1, conj, cut)
+
+
+def scan(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: bool) -> Tensor:
+    """States (B, T, D) of the scan; the arguments are those of the operator."""
+    result = empty(u)
+    if result.numel() == 0:
+        return result
+    out = result
+    if u.shape[2] == 1 < u.shape[0]:
+        f, u, c0, out = _swapped(f, u, c0, out)
+    with torch.cuda.device_of(u):  # type: ignore[no-untyped-call]
+        _prepare(f, u, c0, offsets, reverse, reverse, 0).run(_place(out, reverse))
+    return result
+
+
+def adjoint(f: Tensor, c: Tensor, c0: Tensor, g: Tensor, offsets: Tensor | None, reverse: bool) -> tuple[Tensor, Tensor]:
+    """(df, l), df in the shape of f; the arguments are those of the operator."""
+    result, kind, shape = empty(g), f.dtype, tuple(f.shape)
+    swap = g.shape[2] == 1 < g.shape[0]
+    out = result
+    if swap:
+        f, c, c0, g, out = _swapped(f, c, c0, g, out)
+    back = not reverse
+    with torch.cuda.device_of(g):  # type: ignore[no-untyped-call]
+        work = _prepare(f, g, c0, offsets, reverse, back, 1)
+        (batch, steps, width), cut = work.shape, work.plan
+        states, target = _place(plain(c), back), _place(out, back)
+        if f.shape[1] == 1:
+            sums = torch.empty(batch, cut.chunks, width, dtype=torch.complex128 if work.complex else torch.float64, device=g.device)
+            work.run(target, states, (_place(sums, False), 2))
+            df = sums.sum(1, keepdim=True)
+        elif f.shape[2] == 1 < width:
+            kept = torch.empty(batch, steps, -(-width // cut.BD), dtype=_wide(work), device=g.device)
+            work.run(target, states, (_place(kept, back), 3))
+            df = kept.sum(2, keepdim=True, dtype=torch.complex128 if work.complex else torch.float64)
+        else:
+            whole = tuple(f.shape) == work.shape
+            df = torch.empty(shape, dtype=kind, device=g.device) if whole else torch.empty(work.shape, dtype=_wide(work), device=g.device)
+            df = df.transpose(0, 2) if swap and whole else df
+            work.run(target, states, (_place(df, back), 1))
+            if whole:
+                return df.transpose(0, 2) if swap else df, result
+        axes = [axis for axis in (0, 2) if f.shape[axis] == 1 < df.shape[axis]]
+        df = df.sum(axes, keepdim=True, dtype=torch.complex128 if work.complex else torch.float64) if axes else df
+    return (df.transpose(0, 2) if swap else df).to(kind).contiguous(), result
+
+
+def _wide(work: Pass) -> torch.dtype:
+    if not work.complex:
+        return work.real
+    return torch.complex128 if work.real == torch.float64 else torch.complex64
