@@ -28,7 +28,7 @@ NAMES = ("ours is better", "no significant difference", "OURS IS WORSE")
 def _named(differences: Sequence[Difference]) -> str:
     by_score: dict[str, list[str]] = {}
     for d in differences:
-        by_score.setdefault(d.score, []).append(d.baseline)
+        by_score.setdefault(d.score, []).append(f"“{d.baseline}”" if "," in d.baseline else d.baseline)
     return "; ".join(f"{', '.join(names)} ({score})" for score, names in by_score.items()) or "none"
 
 
