@@ -163,9 +163,7 @@ class LaneWriter:
         lines += [f"s{j}_ = {full('0.0')}" for j in range(k)]
         lines += ["if FULL:", *indent([f"i{a}_{b}_ = {full('0.0')}" for a in range(k) for b in range(a + 1)] or ["pass"])]
         lines += [*self.first_step(), *once, "for t in range(steps):", *indent(step)]
-        lines += [
-            f"nll = nll - ({c}) * (a{i}_ + tl.log(o{i}_) + h{i}_.to(tl.float64) * {LOG_2})" for i, c in enumerate(factors.results)
-        ]
+        lines += [f"nll = nll - ({c}) * (a{i}_ + tl.log(o{i}_) + h{i}_.to(tl.float64) * {LOG_2})" for i, c in enumerate(factors.results)]
         slope = [f" * u{i}_" if constraints is not None else "" for i in range(k)]
         lines += ["tl.store(NLL + pos, nll, mask=live)"]
         lines += [f"tl.store(GRADIENT + pos + {j} * wide, s{j}_{slope[j]}, mask=live)" for j in range(k)]

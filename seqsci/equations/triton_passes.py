@@ -69,9 +69,7 @@ def adjoint(writer: LaneWriter) -> str:
     body += [*seen.inside, *missing.inside, *[f"m{i}_ = {either(i)}" for i in range(n)]]
     body += [f"g{i}_ = {either(n + i)}" for i in range(m)]
     body += [f"w{j}_ += {either(n + m + j)}" for j in range(k) if not (seen.is_zero[n + m + j] and missing.is_zero[n + m + j])]
-    body += [
-        f"l{i}_ = tl.where(present, m{i}_ + tl.load(DS + here + {i} * plane, mask=present, other=0.0), l{i}_)" for i in range(n)
-    ]
+    body += [f"l{i}_ = tl.where(present, m{i}_ + tl.load(DS + here + {i} * plane, mask=present, other=0.0), l{i}_)" for i in range(n)]
     body += [f"begins = (flag & {BEGINS}) != 0"]
     held = [_store("DS0", i, f"l{i}_", "begins", "sequence") for i in range(n)]
     fresh = [f"q{i}_ = tl.load(Q + sequence + {i} * apart, mask=begins, other=0.0)" for i in range(q)] + first.inside

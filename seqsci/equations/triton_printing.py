@@ -86,7 +86,9 @@ class TritonPrinter(ScalarPrinter):
         if name not in _CALLS:
             known = ", ".join(sorted({n.lower() for n in _CALLS}))
             fix = "keep to these, or run on the CPU: leave out device="
-            raise EquationError(explain("a function of an equation has no form on the card", f"{name}({function.args[0]}, ...)", known, fix))
+            raise EquationError(
+                explain("a function of an equation has no form on the card", f"{name}({function.args[0]}, ...)", known, fix)
+            )
         return f"{_CALLS[name]}({', '.join(self._print(a) for a in function.args)})"
 
     _print_exp = _print_log = _print_Abs = _print_sign = _print_Function

@@ -1,0 +1,77 @@
+"""Which device kernels run on, and what is wrong with one that cannot be had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from seqsci.equations.triton_cache import require_triton
+from seqsci.errors import DeviceError, explain
+
+INTERPRETER = "interpreter"
+"""The device of tests: kernels run on CPU tensors through Triton's interpreter, thousands of times slower."""
+OLDEST = (7, 0)
+"""Compute capability that Triton needs."""
+
+
+def device_of(name: str | torch.device) -> torch.device:
+    """The torch device of ``"cuda"``, ``"cuda:1"`` or ``"interpreter"``.
+
+    Raises `DeviceError` for another name, where there is no such card, or where it is too old, `MissingExtraError` without Triton.
+    """
+    if str(name) == INTERPRETER:
+        require_triton()
+        return torch.device("cpu")
+    expected = 'None (the CPU), "cuda" or "cuda:NUMBER"'
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError) as error:
+        raise DeviceError(explain("an unknown device", repr(name), expected, 'pass device="cuda", or leave it out')) from error
+    if device.type != "cuda":
+        fix = "leave device= out for the CPU" if device.type == "cpu" else 'pass device="cuda", or leave it out'
+        raise DeviceError(explain("kernels do not run on this device", repr(str(name)), expected, fix))
+    if not torch.cuda.is_available():
+        built = "none is visible" if torch.version.cuda else f"torch {torch.__version__} is built without CUDA"
+        fix = "leave device= out to fit on the CPU, or install torch with CUDA: https://pytorch.org/get-started"
+        raise DeviceError(explain("there is no CUDA card", built, "a card that torch.cuda sees", fix))
+    count = torch.cuda.device_count()
+    number = torch.cuda.current_device() if device.index is None else device.index
+    if number >= count:
+        raise DeviceError(explain("there is no such card", str(name), f"cuda:0 .. cuda:{count - 1}", f'pass device="cuda:{count - 1}"'))
+    require_triton()
+    device = torch.device("cuda", number)
+    if (capability := torch.cuda.get_device_capability(device)) < OLDEST:
+        got = f"{torch.cuda.get_device_name(device)}, compute capability {capability[0]}.{capability[1]}"
+        raise DeviceError(explain("the card is too old for Triton", got, "7.0 or later (Volta)", "leave device= out to run on the CPU"))
+    return device
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that can be had on the device."""
+    if device.type != "cuda":
+        return 2**31
+    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(torch.cuda.mem_get_info(device)[0]) + held
+
+
+@contextmanager
+def memory_told(what: str, fix: str) -> Iterator[None]:
+    """Turn an out-of-memory error of the device into one that says what to do."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        torch.cuda.empty_cache()
+        text = str(error).split(". ")[0][:160]
+        raise DeviceError(explain(f"the card has too little memory for {what}", text, "less at a time", fix)) from error
+
+
+def one_device(tensors: Mapping[str, Tensor]) -> torch.device:
+    """The device of all tensors; raises `DeviceError` where they are on several."""
+    places = {name: t.device for name, t in tensors.items()}
+    if len(set(places.values())) > 1:
+        got = ", ".join(f"{n} on {d}" for n, d in places.items())
+        raise DeviceError(explain("tensors are on several devices", got, "one device", "move the module and its inputs: .to(device)"))
+    return next(iter(places.values()))
