@@ -126,7 +126,7 @@ class LaneWriter:
 
     def weigh(self) -> list[str]:
         """The weight of a step, and whether it is scored."""
-        read = [f"w = tl.load(WEIGHT + here, mask=live, other=0.0)", "use = seen & (w != 0.0)"]
+        read = ["w = tl.load(WEIGHT + here, mask=live, other=0.0)", "use = seen & (w != 0.0)"]
         return [f"seen = (flag & {OBSERVED}) != 0", "if WEIGHTED:", *indent(read), "else:", *indent([f"w = {full('1.0')}", "use = seen"])]
 
     def score(self, constraints: Sequence[Constraint] | None = None) -> str:

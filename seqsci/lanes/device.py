@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor
@@ -34,11 +35,12 @@ def device_of(name: str | torch.device) -> torch.device:
         fix = "leave device= out for the CPU" if device.type == "cpu" else 'pass device="cuda", or leave it out'
         raise DeviceError(explain("kernels do not run on this device", repr(str(name)), expected, fix))
     if not torch.cuda.is_available():
-        built = "none is visible" if torch.version.cuda else f"torch {torch.__version__} is built without CUDA"
+        built = "none is visible" if "+cpu" not in torch.__version__ else f"torch {torch.__version__} is built without CUDA"
         fix = "leave device= out to fit on the CPU, or install torch with CUDA: https://pytorch.org/get-started"
         raise DeviceError(explain("there is no CUDA card", built, "a card that torch.cuda sees", fix))
     count = torch.cuda.device_count()
-    number = torch.cuda.current_device() if device.index is None else device.index
+    index: int | None = device.index
+    number = torch.cuda.current_device() if index is None else index
     if number >= count:
         raise DeviceError(explain("there is no such card", str(name), f"cuda:0 .. cuda:{count - 1}", f'pass device="cuda:{count - 1}"'))
     require_triton()
@@ -47,6 +49,11 @@ def device_of(name: str | torch.device) -> torch.device:
         got = f"{torch.cuda.get_device_name(device)}, compute capability {capability[0]}.{capability[1]}"
         raise DeviceError(explain("the card is too old for Triton", got, "7.0 or later (Volta)", "leave device= out to run on the CPU"))
     return device
+
+
+def compiles(device: torch.device) -> bool:
+    """Whether Triton is there and compiles for a device."""
+    return device.type == "cuda" and find_spec("triton") is not None and torch.cuda.get_device_capability(device) >= OLDEST
 
 
 def free_memory(device: torch.device) -> int:

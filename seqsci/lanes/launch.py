@@ -20,6 +20,8 @@ from seqsci.lanes.layout import Lanes
 
 BLOCK = 32
 """Lanes of a program on the card: one warp, so that no lane waits for another at a barrier."""
+INTERPRETED_BLOCK = 1024
+"""Most lanes of a program in the interpreter, whose time is that of the programs and steps."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,10 @@ class LaneKernel:
     def adjoint(
         self, parameters: Tensor, lanes: Lanes, states: Tensor, cotangents: tuple[Tensor, Tensor, Tensor, Tensor]
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Gradients by inputs (inputs, T, lanes), parameters (lanes, k), presamples and first states, from those by states, reads, log
-        density and last states in the planes of `LanePass`."""
+        """Gradients by inputs (inputs, T, lanes), parameters (lanes, k), presamples and first states.
+
+        ``cotangents``: those of states, reads, log density and last states, in the planes of `LanePass`.
+        """
         out = [torch.zeros_like(lanes.X), parameters.new_zeros((self.k, len(lanes))), torch.zeros_like(lanes.Q), torch.zeros_like(lanes.S0)]
         given = (states, *cotangents)
         self._launch("adjoint", self._each(parameters, lanes), lanes, None, (*[g.contiguous() for g in given], *out), {})
@@ -126,7 +130,7 @@ class LaneKernel:
             return
         index = torch.arange(count, device=values.device) if index is None else index
         interpret = values.device.type != "cuda"
-        block = max(2, 1 << (count - 1).bit_length()) if interpret else BLOCK
+        block = min(INTERPRETED_BLOCK, max(2, 1 << (count - 1).bit_length())) if interpret else BLOCK
         programs = -(-count // block)
         lengths = torch.zeros(programs * block, dtype=torch.int32, device=values.device)
         lengths[:count] = lanes.lengths[index]
@@ -146,6 +150,12 @@ class LaneKernel:
             kernel[(programs,)](planes, *data, *arrays, **known, num_warps=1, enable_fp_fusion=True)
 
 
+@functools.lru_cache(maxsize=256)
+def lane_kernel(kernel: Kernel) -> LaneKernel:
+    """The Triton kernels of a model's kernel, written once."""
+    return LaneKernel(kernel)
+
+
 @functools.lru_cache(maxsize=16)
 def _nodes(device: torch.device) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(NODES).to(device), torch.from_numpy(JACOBIANS).to(device)
@@ -154,7 +164,7 @@ def _nodes(device: torch.device) -> tuple[Tensor, Tensor]:
 def square(triangle: Tensor, k: int) -> Tensor:
     """Symmetric matrices (C, k, k) from planes of their lower triangles."""
     place = np.zeros((k, k), np.int64)
-    for number, (a, b) in enumerate((a, b) for a in range(k) for b in range(a + 1)):
+    for number, (a, b) in enumerate(zip(*np.tril_indices(k), strict=True)):
         place[a, b] = place[b, a] = number
     found: Any = triangle.t()[:, torch.from_numpy(place.reshape(-1)).to(triangle.device)]
     return found.reshape(-1, k, k)  # type: ignore[no-any-return]

@@ -71,13 +71,13 @@ class Lanes:
         return cls(X, flags, weight, there(data.Q.T), there(data.S0.T), bool(data.given), first, several, lengths)
 
     @classmethod
-    def batch(cls, columns: list[Tensor], seen: Tensor, Q: Tensor, S0: Tensor, given: bool) -> Lanes:
-        """Columns (B, T) of equally long sequences, a lane each; Q (B, presamples), S0 (B, states)."""
+    def batch(cls, x: Tensor, seen: Tensor, Q: Tensor, S0: Tensor, given: bool) -> Lanes:
+        """Equally long sequences x (B, T, inputs), observed where seen (B, T), a lane each; Q (B, presamples), S0 (B, states)."""
         count, steps = seen.shape
         flags = torch.full((steps, count), PRESENT, dtype=torch.uint8, device=seen.device) + OBSERVED * seen.t().to(torch.uint8)
         flags[0] += BEGINS
         flags[-1] += ENDS
-        X = torch.stack([c.detach().t() for c in columns]).contiguous()
+        X = x.detach().permute(2, 1, 0).contiguous()
         first = torch.arange(count + 1, device=seen.device)
         lengths = torch.full((count,), steps, device=seen.device)
         return cls(X, flags.contiguous(), None, Q.detach().t().contiguous(), S0.detach().t().contiguous(), given, first, False, lengths)

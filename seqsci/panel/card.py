@@ -14,7 +14,7 @@ from seqsci.estimation.fused import KINKED_TOLERANCE, SMOOTH_TOLERANCE
 from seqsci.estimation.lane_climb import Target
 from seqsci.estimation.lane_solve import Rules, curvature, solve
 from seqsci.lanes.device import device_of, free_memory, memory_told
-from seqsci.lanes.launch import LaneKernel
+from seqsci.lanes.launch import lane_kernel
 from seqsci.lanes.layout import Lanes
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Card:
 
     def _target(self, batch: Batch, task: Task, kernel: Kernel) -> Target:
         prior = (self._there(task.centre), self._there(task.precision)) if len(task.centre) else (None, None)
-        return Target(LaneKernel(kernel), self._lanes(batch), *prior)
+        return Target(lane_kernel(kernel), self._lanes(batch), *prior)
 
     def solve(self, batch: Batch, task: Task, points: Array, kernel: Kernel, errors: bool, free: Array) -> tuple[Array, ...]:
         """The entries of `seqsci.panel.batch.Solved` in order, for starting points (u, points, n)."""
@@ -98,7 +98,7 @@ class Card:
 
     def evaluate(self, batch: Batch, task: Task, raw: Array, kernel: Kernel) -> tuple[Array, Array, Array]:
         """Negative log-likelihood (u,) without the prior, natural values and gradients (u, n) at raw points (u, n)."""
-        found = LaneKernel(kernel).objective(self._there(raw), self._lanes(batch), full=False)
+        found = lane_kernel(kernel).objective(self._there(raw), self._lanes(batch), full=False)
         return found.nll.cpu().numpy(), found.natural.cpu().numpy(), found.gradient.cpu().numpy()
 
     def _rules(self, batch: Batch, task: Task, kernel: Kernel, free: Array) -> Rules:
@@ -107,7 +107,7 @@ class Card:
         moving[free] = True
         rough[task.free] = task.rough.astype(bool)
         tolerance = KINKED_TOLERANCE if kernel.program.kinked else SMOOTH_TOLERANCE
-        ends = (self._there(v.astype(bool)) for v in (task.floor, task.ceiling))
-        flags = (self._there(moving), *ends, self._there(rough))
-        sizes = (self._there(batch.count), self._there(batch.spread))
-        return Rules(task.forced, task.starts, task.far, task.evaluations, tolerance, *flags, task.newton, *sizes)
+        floor, ceiling = (self._there(v.astype(bool)) for v in (task.floor, task.ceiling))
+        sets = (self._there(moving), floor, ceiling, self._there(rough))
+        climbs = (task.forced, task.starts, task.far, task.evaluations, tolerance)
+        return Rules(*climbs, *sets, task.newton, self._there(batch.count), self._there(batch.spread))
