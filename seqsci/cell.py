@@ -123,7 +123,7 @@ class Cell(nn.Module):
     def __init__(self, model: Model, backend: Backend = "auto") -> None:
         super().__init__()
         if backend not in get_args(Backend):
-            raise ParameterError(explain("unknown backend", backend, ", ".join(get_args(Backend)), "pass one of them"))
+            raise ParameterError(explain("unknown backend", backend, "auto, numba, torch or triton", "pass one of them"))
         self.model = model
         self.backend = backend
         self.scientific = nn.ModuleDict(

@@ -124,6 +124,14 @@ def factor(matrix: Tensor) -> tuple[Tensor, Tensor]:
     return chol, (fault == 0) & torch.isfinite(chol).flatten(1).all(1)
 
 
+def inverted(chol: Tensor) -> Tensor:
+    """Inverses from Cholesky factors; by triangular solves, which cuBLAS has for batches of any size."""
+    eye = torch.eye(chol.shape[-1], dtype=chol.dtype, device=chol.device).expand_as(chol)
+    half = torch.linalg.solve_triangular(chol, eye, upper=False)
+    inverse: Tensor = half.transpose(1, 2) @ half
+    return inverse
+
+
 def _propose(s: _State, limit: int, tolerance: float) -> None:
     """Directions and lengths: a damped scoring step, or a new BFGS direction."""
     diagonal = torch.diagonal(s.info, dim1=1, dim2=2)
@@ -133,7 +141,8 @@ def _propose(s: _State, limit: int, tolerance: float) -> None:
         d = diagonal[waiting]
         chol, good = factor(s.info[waiting] + torch.diag_embed(s.damping[waiting, None] * d + 1e-9))
         ok, bad = waiting[good], waiting[~good]
-        s.step[ok] = torch.cholesky_solve(-s.g[ok, :, None], chol[good])[..., 0]
+        half = torch.linalg.solve_triangular(chol[good], -s.g[ok, :, None], upper=False)
+        s.step[ok] = torch.linalg.solve_triangular(chol[good].transpose(1, 2), half, upper=True)[..., 0]
         s.damping[bad] = s.damping[bad] * 10 + 1e-6
         over = s.damping[bad] >= 1e8
         s.phase[bad[over]] = ENTERING
@@ -148,7 +157,7 @@ def _propose(s: _State, limit: int, tolerance: float) -> None:
         chol, good = factor(a)
         eye = torch.eye(a.shape[1], dtype=a.dtype, device=a.device)
         plain = torch.diag_embed(1.0 / torch.diagonal(a, dim1=1, dim2=2).clamp(min=1e-8))
-        s.inverse[entering] = torch.where(good[:, None, None], torch.cholesky_inverse(torch.where(good[:, None, None], chol, eye)), plain)
+        s.inverse[entering] = torch.where(good[:, None, None], inverted(torch.where(good[:, None, None], chol, eye)), plain)
         s.phase[entering] = TURNING
     turning = s.phase == TURNING
     direction = -(s.inverse @ s.g[:, :, None])[..., 0]

@@ -61,7 +61,7 @@ class Card:
                 got = f"{budget / 1e9:.3g} GB for a series of {int(rows[order[0]]):,} rows, which takes {each / 1e9:.3g} GB"
                 fix = "free the card's memory, or leave device= out for such series"
                 raise DeviceError(explain("the card has too little memory for one series", got, "room for one series", fix))
-            found.append(sorted(order[:count]))
+            found.append(order[:count])
             order = order[count:]
         return found
 

@@ -201,22 +201,22 @@ class Job:
         return np.array([[*p, *[p[0]] * (longest - len(p))] for p in points])
 
     def _points(self, y: Array) -> list[list[float]]:
-        model, warm = self.task.model, self.task.forced > FORCED
+        model, names = self.task.model, self.task.names
         base, fixed, outcome = model.value, model.fixed, model.mechanism.outcomes[0].name
         most = self.task.starts if self.task.starts <= self.task.forced else None
-        grid = itertools.islice(model.mechanism.starting_values({outcome: y}), most)
-        tables = [base] if warm else []
-        tables += [{**base, **{n: v for n, v in g.items() if n not in fixed}} for g in grid]
-        unique = list({tuple(map(t.__getitem__, self.task.names)): None for t in tables})[:most]
-        return [list(map(self._raw, model.kernel_parameters, values)) for values in unique]
+        held = [base[n] if n in fixed else None for n in names]
+        unique = {tuple(base[n] for n in names): None} if self.task.forced > FORCED else {}
+        for g in itertools.islice(model.mechanism.starting_values({outcome: y}), most):
+            unique[tuple([g.get(n, base[n]) if h is None else h for n, h in zip(names, held, strict=True)])] = None
+        return [list(map(self._raw, model.kernel_parameters, values)) for values in itertools.islice(unique, most)]
 
     def _raw(self, parameter: Any, value: float) -> float:
-        key = (parameter.name, value)
-        if key not in self.memo:
+        found = self.memo.get((parameter.name, value))
+        if found is None:
             if len(self.memo) > 1000:
                 self.memo.clear()
-            self.memo[key] = float(parameter.constraint.inverse(value))
-        return self.memo[key]
+            found = self.memo[parameter.name, value] = float(parameter.constraint.inverse(value))
+        return found
 
     def _kept(self, batch: Batch, points: Array, gaps: bool) -> list[str]:
         """Why the prior is kept, by unit, or nothing: the rule of `seqsci.estimation.prior_rule`."""
