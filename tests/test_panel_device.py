@@ -16,6 +16,7 @@ from torch import Tensor
 
 from seqsci.cell import Cell
 from seqsci.domains.finance import models
+from seqsci.equations import triton_printing
 from seqsci.errors import DeviceError, EquationError, MissingExtraError, ParameterError
 from seqsci.estimation.lane_climb import Target, climb
 from seqsci.estimation.lane_solve import curvature
@@ -23,10 +24,9 @@ from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.optimise import evaluate
 from seqsci.estimation.search import Search
 from seqsci.lanes.device import device_of, one_device
-from seqsci.lanes.launch import LaneKernel
+from seqsci.lanes.launch import LaneKernel, lane_kernel
 from seqsci.model import Model
 from seqsci.observations.gaussian import Gaussian
-from seqsci.panel import card as cards
 from seqsci.panel.batch import Task
 from seqsci.panel.card import Card
 from seqsci.panel.fitting import fit_panel
@@ -45,8 +45,8 @@ no_card = pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine 
 @pytest.fixture(scope="module")
 def wide() -> pd.DataFrame:
     truth = GARCH.start_at(persistence=0.9, memory=0.6, intercept=0.1)
-    frame = pd.DataFrame(truth.simulate(6 * 26, 4).outcome["log_return"].reshape(6, 26).T, columns=list("abcdef"))
-    frame.loc[24:, "a"] = np.nan
+    frame = pd.DataFrame(truth.simulate(6 * 23, 23).outcome["log_return"].reshape(6, 23).T, columns=list("abcdef"))
+    frame.loc[21:, "a"] = np.nan
     frame.loc[5, "b"] = np.nan
     frame["e"] = 1.5
     frame.loc[10:, "f"] = np.nan
@@ -221,18 +221,35 @@ def test_memory_that_runs_out_is_an_error_that_says_how_to_chunk_and_no_failed_r
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
 
     monkeypatch.setattr(LaneKernel, "objective", full)
-    with pytest.raises(DeviceError, match=r"too little memory for 3 series of up to 26 rows(.|\n)*memory="):
+    monkeypatch.setattr(Card, "compile", lambda *_: None)
+    with pytest.raises(DeviceError, match=r"too little memory for 3 series of up to 23 rows(.|\n)*memory="):
         fit_panel(GARCH, wide[list("acd")], unit="percent", estimator=BRIEF, device=DEVICE)
 
 
-def test_a_fault_of_one_unit_is_its_row(wide: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
-    def solve(self: Card, batch: Any, *_: object) -> None:
-        raise ValueError("broken" if batch.data.X.max() > 50 else "not reached")
+def test_a_fault_of_one_unit_is_its_row_and_no_other(wide: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+
+    def solve(self: Card, batch: Any, task: Any, points: Any, kernel: Any, errors: Any, free: np.ndarray) -> tuple[np.ndarray, ...]:
+        sizes.append(len(batch))
+        if np.isclose(batch.data.X, 12.5).any():
+            raise ValueError("broken")
+        u, n, eye = len(batch), len(task.names), np.repeat(np.eye(len(free))[None], len(batch), 0)
+        none, yes, zero = np.zeros((u, n)), np.ones(u, bool), np.zeros(u)
+        return none, zero, yes, ~yes, zero, none.astype(bool), eye, eye, none, none + 1
 
     frame = wide[["c", "d"]].copy()
-    monkeypatch.setattr(cards.Card, "solve", solve)
-    table = fit_panel(GARCH, frame, unit="percent", estimator=BRIEF, device=DEVICE).table
-    assert table["reason"].tolist() == ["ValueError: not reached"] * 2
+    frame[["g", "h"]] = frame[["c", "d"]]
+    frame.loc[3, "g"] = 12.5
+    monkeypatch.setattr(Card, "solve", solve)
+    table = fit_panel(GARCH, frame, unit="percent", estimator=BRIEF, device=Card(DEVICE, memory=1e9)).table
+    assert table["reason"].tolist() == ["", "", "ValueError: broken", ""] and sizes == [4, 2, 2, 1, 1]
+
+
+def test_an_equation_without_a_form_on_the_card_is_an_error_before_any_fit(wide: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(triton_printing._CALLS, "exp")
+    lane_kernel.cache_clear()
+    with pytest.raises(EquationError, match=r"no form on the card(.|\n)*exp"):
+        fit_panel(GARCH, wide, unit="percent", estimator=BRIEF, device=DEVICE)
 
 
 def test_pooling_on_a_card_is_refused(wide: pd.DataFrame) -> None:

@@ -14,6 +14,8 @@ from seqsci.errors import DeviceError, explain
 
 INTERPRETER = "interpreter"
 """The device of tests: kernels run on CPU tensors through Triton's interpreter, thousands of times slower."""
+FAULT: type[Exception] = getattr(torch, "AcceleratorError", torch.OutOfMemoryError)
+"""What torch raises where a kernel of the card fails; it has a name of its own since torch 2.8."""
 OLDEST = (7, 0)
 """Compute capability that Triton needs."""
 
@@ -66,13 +68,17 @@ def free_memory(device: torch.device) -> int:
 
 @contextmanager
 def memory_told(what: str, fix: str) -> Iterator[None]:
-    """Turn an out-of-memory error of the device into one that says what to do."""
+    """Turn an out-of-memory error of the device into one that says what to do, and a fault of the card into one that is no row's."""
     try:
         yield
     except torch.OutOfMemoryError as error:
         torch.cuda.empty_cache()
         text = str(error).split(". ")[0][:160]
         raise DeviceError(explain(f"the card has too little memory for {what}", text, "less at a time", fix)) from error
+    except FAULT as error:
+        text = str(error).splitlines()[0][:160]
+        fix = "start Python anew: after a fault a card gives nothing more; then try device=None, and report this"
+        raise DeviceError(explain(f"the card failed on {what}", text, "a kernel that ends", fix)) from error
 
 
 def one_device(tensors: Mapping[str, Tensor]) -> torch.device:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqsci.equations.triton_backend import BEGINS, ENDS, PRESENT
 from seqsci.errors import DeviceError, explain
 from seqsci.estimation.fused import KINKED_TOLERANCE, SMOOTH_TOLERANCE
 from seqsci.estimation.lane_climb import Target
@@ -64,6 +65,20 @@ class Card:
             found.append(order[:count])
             order = order[count:]
         return found
+
+    def compile(self, task: Task, kernel: Kernel) -> None:
+        """Write and compile the kernels by a launch on one step, so that what cannot be printed or compiled is told before any fit."""
+        card, p = lane_kernel(kernel), kernel.program
+        one = torch.full((1, 1), PRESENT | BEGINS | ENDS, dtype=torch.uint8, device=self.place)
+        Q, S0 = (torch.zeros((len(group), 1), dtype=torch.float64, device=self.place) for group in (p.presamples, p.states))
+        first, length = torch.arange(2, device=self.place), torch.ones(1, dtype=torch.int64, device=self.place)
+        X = torch.zeros((len(p.inputs), 1, 1), dtype=torch.float64, device=self.place)
+        lanes = Lanes(X, one, None, Q, S0, False, first, False, length)
+        raw = torch.zeros((1, kernel.k), dtype=torch.float64, device=self.place)
+        with memory_told("one step", "free the card's memory"):
+            card.objective(raw, lanes)
+            if task.newton:
+                card.information(raw, lanes)
 
     def _lanes(self, batch: Batch) -> Lanes:
         return Lanes.of(batch.data, batch.offsets, batch.places, self.place)

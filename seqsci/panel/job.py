@@ -70,6 +70,8 @@ class Job:
     def compile(self) -> None:
         """Load the compiled functions once, before threads ask for them."""
         if self.card is not None:
+            for gaps in {self.gaps, False}:
+                self.card.compile(self.task, self.task.model.kernel(gaps))
             return
         for gaps in {self.gaps, False}:
             self.task.compile(gaps)
