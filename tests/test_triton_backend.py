@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -187,6 +188,7 @@ def test_numbers_are_worked_out_in_double_precision() -> None:
     )
     assert repr(float(scipy.special.gammaln(2.5)))[:14] in text
     assert "tl.full((BLOCK,), 0.1, tl.float64)" in text
+    assert "tl.full((BLOCK,), 1e-09, tl.float64)" in TritonPrinter({x: "x_"}).doprint(functions.Where(x > sp.Float("1e-9"), x, 0))
 
 
 TYPES = {
@@ -203,6 +205,7 @@ COMPILED = (
     ("garch", lambda: models.garch_normal().kernel(), ("objective", "states", "adjoint")),
     ("student_t_volatility", lambda: models.garch_t().kernel(gaps=True), ("objective", "adjoint", "information")),
     ("kalman", lambda: Model(*_level()).kernel(gaps=True), ("objective", "states", "adjoint")),
+    ("memory", lambda: CELLS["sbd"].make()[0].kernel(), ("score", "adjoint")),
 )
 
 
@@ -226,6 +229,9 @@ def test_kernels_compile_for_a_card_that_is_not_here(name: str, make: object, ke
         source = ASTSource(fn=function, signature=signature, constexprs=constants)
         built = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
         assert ".target sm_90" in built.asm["ptx"] and "f32" not in built.asm["ttir"]
+        numbers = np.array([float(v) for v in re.findall(r"([-+0-9.]+(?:[eE][-+]\d+)?)> : tensor<\S*f64>", built.asm["ttir"])])
+        narrow = numbers[(numbers == numbers.astype(np.float32)) & (numbers * 1024 % 1 != 0)]
+        assert len(numbers) > 2 and not len(narrow), "a literal went through single precision"
 
 
 def test_lanes_hold_the_packed_rows_in_their_order() -> None:

@@ -45,7 +45,7 @@ LARGEST_PRODUCT = 8
 
 
 def full(value: str) -> str:
-    """The text of a lane vector of one number: a bare literal among tensors would pass through single precision."""
+    """The text of a lane vector of one number: in a comparison, or by itself, Triton takes a bare literal in single precision."""
     return f"tl.full((BLOCK,), {value}, tl.float64)"
 
 
@@ -82,7 +82,7 @@ class TritonPrinter(ScalarPrinter):
         name = function.func.__name__
         if name == "Where":
             condition, a, b = (self._print(x) for x in function.args)
-            return f"tl.where({condition}, {vector(a)}, {b})"
+            return f"tl.where({condition}, {vector(a)}, {vector(b)})"
         if name not in _CALLS:
             known = ", ".join(sorted({n.lower() for n in _CALLS}))
             fix = "keep to these, or run on the CPU: leave out device="
@@ -115,7 +115,7 @@ class TritonPrinter(ScalarPrinter):
         return f"power({text}, {self._print(exponent)})"
 
     def _print_Relational(self, node: Any) -> str:
-        return f"(({self._print(node.lhs)}) {node.rel_op} ({self._print(node.rhs)}))"
+        return f"(({vector(self._print(node.lhs))}) {node.rel_op} ({vector(self._print(node.rhs))}))"
 
     _print_Equality = _print_Unequality = _print_Relational
 
