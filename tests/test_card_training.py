@@ -1,4 +1,4 @@
-"""A stack of gated layers under Lightning with bf16-mixed, on the card where there is one: it learns, and what must be wide stays wide."""
+"""Training on the card where there is one: gated layers in bf16-mixed learn, and a driven cell has the gradients of the CPU."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from torch.utils.data import DataLoader, TensorDataset
 
 pl = pytest.importorskip("pytorch_lightning", reason="the train extra is not installed")
 
-from seqsci.cell import parameter_groups  # noqa: E402
+from seqsci.cell import NetworkDrive, parameter_groups  # noqa: E402
 from seqsci.cells.layer import GatedLayer  # noqa: E402
 from seqsci.cells.layer_block import GatedBlock  # noqa: E402
+from seqsci.data.datamodule import SequenceBatch  # noqa: E402
+from seqsci.domains.finance import models  # noqa: E402
+from seqsci.training.forecaster import Forecaster  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec", "ignore:.*does not have many workers")
 CARD = torch.cuda.is_available()
@@ -76,3 +79,52 @@ def test_bf16_mixed_is_the_single_precision_stack_to_the_rounding_of_its_product
         with torch.autocast(place.type, torch.bfloat16):
             narrow = stack(x).float()
     assert float((narrow - exact).abs().max()) < 0.03 * float(exact.abs().max())
+
+
+def windows(rows: int, steps: int, place: torch.device) -> SequenceBatch:
+    generator = torch.Generator().manual_seed(2)
+    y, x = (torch.randn(rows, steps, generator=generator, dtype=torch.float64).to(place) for _ in range(2))
+    y[0, 3] = torch.nan
+    weight = torch.ones_like(y)
+    weight[:, :2] = 0.0
+    return SequenceBatch({"x": x}, {"log_return": y}, ~torch.isnan(y), weight, {"backcast": y.nan_to_num().square().mean(1)})
+
+
+def driven(place: torch.device, backend: str) -> Forecaster:
+    torch.manual_seed(3)
+    drive = NetworkDrive("gate_drive", ("x",), hidden=4)
+    with torch.no_grad():
+        drive.layers[-1].weight.normal_(std=0.5)  # type: ignore[operator]
+    forecaster = Forecaster(models.driven_gate().fix(shift=0.0, rotation=0.0), drive)
+    forecaster.cell.backend = backend  # type: ignore[assignment]
+    return forecaster.to(place)
+
+
+def test_a_driven_cell_on_the_card_has_the_loss_and_gradients_of_the_cpu() -> None:
+    pytest.importorskip("triton", reason="Triton is not installed: pip install 'seqsci[gpu]'")
+    cpu, place = torch.device("cpu"), torch.device("cuda" if CARD else "cpu")
+    found = []
+    for forecaster, where in ((driven(cpu, "numba"), cpu), (driven(place, "triton"), place)):
+        loss = forecaster.loss(windows(3, 8, where))
+        loss.backward()
+        found.append([loss.detach(), *[p.grad for p in forecaster.parameters()]])
+    assert len(found[0]) > 8 and all(g is not None and bool((g != 0).any()) for g in found[0])
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(b.cpu(), a, rtol=1e-4 if CARD else 1e-6, atol=1e-6)  # the network is in single precision
+
+
+def test_a_driven_cell_trains_in_bf16_mixed_and_stays_in_double_precision() -> None:
+    place = torch.device("cuda" if CARD else "cpu")
+    forecaster, batch = driven(place, "auto"), windows(6, 40, place)
+    forecaster.drive_learning_rate = forecaster.learning_rate = 0.05
+    forecaster.log = lambda *_, **__: None  # type: ignore[method-assign]
+    optimiser, losses = forecaster.configure_optimizers(), []
+    for number in range(25):
+        optimiser.zero_grad()
+        with torch.autocast(place.type, torch.bfloat16):
+            loss = forecaster.training_step(batch, number)
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < losses[0] - 0.02 and loss.dtype == torch.float64
+    assert {p.dtype for p in forecaster.cell.parameters()} == {torch.float64}
