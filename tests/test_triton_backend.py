@@ -118,6 +118,21 @@ def test_a_position_may_name_any_lane_and_the_raw_scale_is_that_of_the_objective
             close(got[c], want, "objective")
 
 
+def test_lanes_may_have_parameters_of_their_own() -> None:
+    model, sequences = level()
+    case = LaneCase.of(model, model.pack(shortened(sequences, ROWS)))
+    values = np.array([[0.2, 0.9], [1.1, 0.4]])
+    own = torch.from_numpy(values).to(case.lanes.X.device)
+    found = case.card.states(own, case.lanes)
+    ones = tuple(torch.ones_like(v) for v in (found.states, found.reads, found.density, found.last))
+    dp = case.card.adjoint(own, case.lanes, found.states, ones)[1]  # type: ignore[arg-type]
+    for lane in range(2):
+        alone = case.kernel.states(values[lane], case.alone(lane))
+        close(found.last[:, lane], alone.last[0], "last")
+        weights = tuple(np.ones_like(v) for v in (alone.states, alone.reads, alone.density, alone.last))
+        close(dp[lane], case.kernel.adjoint(values[lane], case.alone(lane), alone.states, weights)[1], "dP")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("name", ["linear_gaussian", "forgetting_power"])
 def test_the_gauss_newton_information_is_that_of_the_cpu(name: str) -> None:
     model, sequences = CELLS[name].make()
