@@ -23,7 +23,7 @@ from seqsci.estimation.lane_solve import curvature
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.optimise import evaluate
 from seqsci.estimation.search import Search
-from seqsci.lanes.device import device_of, one_device
+from seqsci.lanes.device import compiles, device_of, obstacle, one_device
 from seqsci.lanes.launch import LaneKernel, lane_kernel
 from seqsci.model import Model
 from seqsci.observations.gaussian import Gaussian
@@ -212,6 +212,16 @@ def test_an_old_card_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (6, 0))
     with pytest.raises(DeviceError, match=r"too old(.|\n)*Tesla P100, compute capability 6.0"):
         device_of("cuda")
+
+
+def test_a_cell_on_a_card_without_triton_says_once_that_it_runs_as_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert obstacle("H200", (9, 0), triton=True) == ""
+    assert "pip install 'seqsci[gpu]'" in obstacle("H200", (9, 0), triton=False)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (6, 0))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "Tesla P100")
+    with pytest.warns(RuntimeWarning, match=r"slow loop(.|\n)*Tesla P100") as told:
+        assert not compiles(torch.device("cuda", 0)) and not compiles(torch.device("cuda", 0))
+    assert len(told) == 1 and not compiles(torch.device("cpu"))
 
 
 def test_memory_that_runs_out_is_an_error_that_says_how_to_chunk_and_no_failed_row(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -54,8 +56,29 @@ def device_of(name: str | torch.device) -> torch.device:
 
 
 def compiles(device: torch.device) -> bool:
-    """Whether Triton is there and compiles for a device."""
-    return device.type == "cuda" and find_spec("triton") is not None and torch.cuda.get_device_capability(device) >= OLDEST
+    """Whether Triton is there and compiles for a device; what stands against it on a card is said once."""
+    if device.type != "cuda":
+        return False
+    reason = obstacle(torch.cuda.get_device_name(device), torch.cuda.get_device_capability(device), find_spec("triton") is not None)
+    if reason:
+        _say(reason)
+    return not reason
+
+
+def obstacle(name: str, capability: tuple[int, int], triton: bool) -> str:
+    """What stands against Triton on a card of this compute capability; empty where nothing does."""
+    what = "the cell runs as a slow loop on this GPU"
+    if not triton:
+        return explain(what, "Triton is not installed", "triton", "pip install 'seqsci[gpu]'")
+    if capability < OLDEST:
+        got = f"{name}, compute capability {capability[0]}.{capability[1]}"
+        return explain(what, got, f"{OLDEST[0]}.{OLDEST[1]} or later", "run on the CPU, or on a newer card")
+    return ""
+
+
+@functools.cache
+def _say(reason: str) -> None:
+    warnings.warn(reason, RuntimeWarning, stacklevel=4)
 
 
 def free_memory(device: torch.device) -> int:
