@@ -95,7 +95,7 @@ THIRD_PARTY = {
         "domains.ecology.bank_kernel",
         "domains.ecology.baselines",
     ),
-    "triton": ("equations.triton_functions", "equations.triton_cache"),
+    "triton": ("engine", "equations.triton_functions", "equations.triton_cache"),
     "statsmodels": ("domains.ecology.baselines.statsmodels_models",),
     "pandas": ("frames", "data", "domains", "panel", "evaluate"),
 }
