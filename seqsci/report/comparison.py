@@ -21,6 +21,14 @@ SCORE_HEADS = {
     "kupiec_1": "p (Kupiec)",
     "below_5": "below 5 % quantile",
     "kupiec_5": "p (Kupiec)",
+    "auprc_below_10_kb": "AUPRC < 10 kb",
+    "auprc_10_to_100_kb": "AUPRC 10–100 kb",
+    "auprc_beyond_100_kb": "AUPRC > 100 kb",
+    "auprc_pooled": "AUPRC pooled",
+    "recall70_below_10_kb": "recall at 70 % precision, < 10 kb",
+    "recall70_10_to_100_kb": "10–100 kb",
+    "recall70_beyond_100_kb": "> 100 kb",
+    "recall70_pooled": "pooled",
 }
 NAMES = ("ours is better", "no significant difference", "OURS IS WORSE")
 
