@@ -34,10 +34,14 @@ NAMES = ("ours is better", "no significant difference", "OURS IS WORSE")
 
 
 def _named(differences: Sequence[Difference]) -> str:
+    """Baselines by score, scores with the same baselines together."""
     by_score: dict[str, list[str]] = {}
     for d in differences:
         by_score.setdefault(d.score, []).append(d.baseline)
-    return "; ".join(f"{', '.join(names)} ({score})" for score, names in by_score.items()) or "none"
+    scores: dict[tuple[str, ...], list[str]] = {}
+    for score, names in by_score.items():
+        scores.setdefault(tuple(names), []).append(score)
+    return "; ".join(f"{', '.join(names)} ({'; '.join(of)})" for names, of in scores.items()) or "none"
 
 
 def held_out_section(held_out: HeldOut, label: str) -> dict[str, Any]:
@@ -83,6 +87,7 @@ def held_out_section(held_out: HeldOut, label: str) -> dict[str, Any]:
             }
             for d in held_out.differences
         ],
+        "decided": any(d.decided is not None for d in held_out.differences),
         "figures": figures,
     }
 

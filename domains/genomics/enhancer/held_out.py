@@ -32,7 +32,7 @@ POOLED = "pooled"
 
 @dataclass(frozen=True)
 class PairScoreRow:
-    """Out-of-fold scores of one model: AUPRC by distance of element and TSS, of all pairs; recall at 70 % precision alike; wall time [s]."""
+    """Out-of-fold scores of one model: AUPRC by distance of element and TSS, of all pairs; recall at 70 % precision; wall time [s]."""
 
     model: str
     auprc_below_10_kb: float

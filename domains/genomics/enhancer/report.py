@@ -74,7 +74,7 @@ def parts_figure(table: Any, by: str, word: str) -> Captioned | None:
         axis.set_ylim(-0.6, len(models) - 0.4)
         axis.set_xlim(0, 1)
         counts = f"{int(part['regulated'].iloc[0]):,} of {int(part['pairs'].iloc[0]):,} regulated"
-        axis.set_title(f"{name}: {counts}", color=INK, fontsize=10.5, loc="left")
+        axis.set_title(f"{name}: {counts}", color=INK, fontsize=10.5, loc="right")
     axes[-1].set_xlabel("AUPRC out of fold", color=INK, fontsize=11)
     last = " The pooled scores, last, mix near pairs with far ones: read them last." if "pooled" in kept else ""
     left = len(dict.fromkeys(table[by])) - len(kept)
@@ -99,7 +99,8 @@ def kernel_figure(kernel: Any, distances: Any) -> Captioned:
     axes[1].errorbar(seen["middle_bp"], seen["share"], ends, fmt="o", color=INK, markersize=3.5, linewidth=0.9, label="observed")
     axes[1].plot(distances["middle_bp"], distances["fitted"], color=ACCENT, linewidth=1.4, label="fitted")
     axes[1].set_ylabel("share regulated", color=INK, fontsize=11)
-    axes[1].set_ylim(max(float(seen["share"].min()) / 5, 1e-4) if len(seen) else 1e-4, 1.2)
+    least = min(float(seen["share"].min()) if len(seen) else 1.0, float(distances["fitted"].min()))
+    axes[1].set_ylim(max(least / 3, 1e-5), 1.2)
     axes[1].legend(frameon=False, fontsize=9.5)
     axes[1].set_xlabel("distance of element and TSS [bp]", color=INK, fontsize=11)
     for axis in axes:
@@ -110,7 +111,7 @@ def kernel_figure(kernel: Any, distances: Any) -> Captioned:
     none = int((distances["share"] == 0).sum())
     empty = f" {none} bins hold no regulated pair and show no dot." if none else ""
     text = (
-        "Above: what is left of an influence, beside a power law of contact. See that a sum of exponentials follows a power law. Below: the "
+        "Above: what is left of an influence, beside a power law of contact. See that a sum of exponentials follows it. Below: the "
         f"share of tested pairs that are regulated in bins of distance, 95 % intervals that draw genes, and the mean fitted probability; "
         f"the pairs were fitted.{empty}"
     )
@@ -126,7 +127,7 @@ def truth_figure(table: Any) -> Captioned:
     axes[0].plot(table["truth"], rows, color=ACCENT, marker="|", markersize=13, markeredgewidth=2, linestyle="none", label="known")
     axes[0].set_yticks(rows, [str(n).replace("_", " ") for n in table["name"]])
     axes[0].set_xlabel("value", color=INK, fontsize=11)
-    axes[0].legend(frameon=False, fontsize=9.5)
+    axes[0].legend(frameon=False, fontsize=9.5, loc="lower right")
     inside = int(((table["low"] <= table["truth"]) & (table["truth"] <= table["high"])).sum())
     text = f"Estimates with 95 % intervals, and the numbers that the screen was drawn from (red): {inside} of {len(table)} lie inside."
     return Captioned("Known and estimated", drawn, text)

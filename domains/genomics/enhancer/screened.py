@@ -1,4 +1,4 @@
-"""Models of element-gene pairs as cells: the same equations and numbers as `models.PairModel`, with the house's fits, reports and artefacts."""
+"""Models of element-gene pairs as cells: the equations and numbers of `models.PairModel`, with the house's fits, reports and artefacts."""
 
 from __future__ import annotations
 
