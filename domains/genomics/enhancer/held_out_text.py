@@ -22,6 +22,8 @@ class PartLike(Protocol):
     def stratum(self) -> Stratum: ...
     @property
     def interval(self) -> Mapping[str, Estimate]: ...
+    @property
+    def ahead(self) -> Mapping[str, Estimate]: ...
 
 
 class ScoredLike(Protocol):
@@ -66,6 +68,7 @@ def text(
         lines += [f"{title}: AUPRC (recall at {PRECISION:.0%} precision)", _by_part(scored.names, keys, shown), ""]
     if len(studies) > MOST_STUDIES:
         lines += [f"{len(studies) - MOST_STUDIES} more studies: studies.csv", ""]
+    lines += [*by_study(scored.names, studies), ""]
     rows = [[scored.names[k], f"{whole.precision[k]:.3f}", _span(pooled.interval.get(k)), f"{whole.recall[k]:.2f}"] for k in keys]
     rows.append(["prevalence", f"{whole.prevalence:.3f}", "", ""])
     lines += ["pooled, to be read last: it mixes near pairs with far ones", _table(["", "AUPRC", "95% interval", "recall"], rows), ""]
@@ -102,6 +105,20 @@ def promise(strata: Sequence[Stratum], keys: Sequence[str]) -> str:
         return f"at {PRECISION:.0%} precision some model finds a tenth of the regulated pairs or more in every stratum"
     told = "; ".join(f"{s.name}: {max(s.recall[k] for k in keys):.0%} of {s.regulated}" for s in poor)
     return f"at {PRECISION:.0%} precision no model finds a tenth of the regulated pairs ({told}): promise no links there"
+
+
+def by_study(names: Mapping[str, str], parts: Sequence[PartLike]) -> list[str]:
+    """Lines on the studies where ours is behind a baseline, or ahead of it, with an interval that excludes 0."""
+    found = []
+    for word, sign in (("BEHIND", -1), ("ahead of", 1)):
+        told = [
+            f"{p.stratum.name}: {names[k]} {e.value:+.3f} [{e.low:+.3f}, {e.high:+.3f}]"
+            for p in parts
+            for k, e in p.ahead.items()
+            if (e.high < 0 if sign < 0 else e.low > 0)
+        ]
+        found.append(f"within a study ours is {word}: {'; '.join(told) or 'none'} (AUPRC of ours minus the other)")
+    return found
 
 
 def _by_part(names: Mapping[str, str], keys: Sequence[str], parts: Sequence[PartLike]) -> str:

@@ -20,6 +20,7 @@ from seqsci.domains.genomics.enhancer.held_out_text import promise
 from seqsci.domains.genomics.enhancer.pairs import distances, labels, studies
 from seqsci.errors import SeqsciError
 from seqsci.estimation.result import Fit
+from seqsci.evaluate.joint_bootstrap import Estimate
 
 Array = npt.NDArray[np.float64]
 CURVE_POINTS = 120
@@ -151,10 +152,12 @@ def verdicts(scored: Scored, strata: Sequence[Part], by_study: Sequence[Part], p
     if len(by_study) > 1 and share > 0.5:
         s = by_study[0].stratum
         found.append(("tie", f"{share:.0%} of the regulated pairs come from one study ({s.name}): read the scores by study."))
+    for p in by_study:
+        behind = [f"{scored.names[k]} ({_interval(e)})" for k, e in p.ahead.items() if e.high < 0]
+        if behind and len(by_study) > 1:
+            found.append(("loss", f"In the study {p.stratum.name} ours is behind, in AUPRC: {'; '.join(behind)}."))
     if (e := pooled.ahead.get("logistic")) is not None:
-        said = (
-            f"pooled AUPRC out of fold minus that of {scored.names['logistic']}: {_signed(e.value)} [{_signed(e.low)}, {_signed(e.high)}]"
-        )
+        said = f"pooled AUPRC out of fold minus that of {scored.names['logistic']}: {_interval(e)}"
         if e.low > 0:
             found.append(("win", f"A mechanistic reading that is also more accurate: {said}."))
         elif e.high < 0:
@@ -190,6 +193,10 @@ def _tell(name: str) -> None:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + "."
+
+
+def _interval(e: Estimate) -> str:
+    return f"{_signed(e.value)} [{_signed(e.low)}, {_signed(e.high)}]"
 
 
 def _signed(value: float) -> str:
