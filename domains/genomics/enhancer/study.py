@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from seqsci.domains.genomics.enhancer.baselines import BASELINES, GradientBoosting, LogisticRegression
@@ -14,13 +15,14 @@ from seqsci.domains.genomics.enhancer.held_out import HeldOutPairs, OutOfFold, h
 from seqsci.domains.genomics.enhancer.models import PairModel
 from seqsci.domains.genomics.enhancer.pair_gates import ActivityGate, PairGate
 from seqsci.domains.genomics.enhancer.protocol import PairPredictor
-from seqsci.domains.genomics.enhancer.screened import MODELS, PAIRED, to_sequences
+from seqsci.domains.genomics.enhancer.screened import MODELS, PAIRED, columns, to_sequences
 from seqsci.domains.genomics.enhancer.simulator import Landscape
 from seqsci.domains.genomics.enhancer.tables import RunTables
-from seqsci.errors import ConfigError, did_you_mean, explain
+from seqsci.errors import ConfigError, DataError, did_you_mean, explain
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.standard_errors import ClusterSandwich
 from seqsci.registry import Section, check_keys, refuse
+from seqsci.sequences import Sequences
 from seqsci.study import Study
 from seqsci.training.configuration import read_estimator
 
@@ -48,7 +50,7 @@ def build(config: Mapping[str, Any]) -> Study:
         faults.append(explain(f"{place}: estimator", type(estimator).__name__, "MaximumLikelihood", "remove estimator.class_path"))
     refuse(faults)
     frame = read_data(data)
-    rows = to_sequences(pairs, frame)
+    rows = _varied(to_sequences(pairs, frame), pairs, place)
     print(f"{described(frame)}\n", flush=True)
     if isinstance(estimator, MaximumLikelihood) and frame["measuredGeneSymbol"].nunique() >= FEWEST_GENES:
         estimator = replace(estimator, covariance=ClusterSandwich())
@@ -85,6 +87,15 @@ def _baselines(chosen: Sequence[str], pairs: PairModel, place: str, faults: list
         made = BASELINES[n]
         found[n] = replace(made, gates=columns) if isinstance(made, LogisticRegression | GradientBoosting) else made
     return found
+
+
+def _varied(rows: Sequences, pairs: PairModel, place: str) -> Sequences:
+    """The rows, where every column of the gates varies; else a coefficient has nothing to be learned from."""
+    still = [f"{n} is {rows.known[n][0]:g} in all {len(rows):,} pairs" for n in columns(pairs) if np.ptp(rows.known[n]) == 0]
+    if still:
+        fix = "take --model enhancer_bank or enhancer_bank_exponent, which need H3K27ac and DHS alone"
+        raise DataError(explain(f"{place}: a gate has nothing to learn from", "; ".join(still), "columns that vary", fix))
+    return rows
 
 
 def _truth(frame: pd.DataFrame, pairs: PairModel) -> dict[str, float]:
