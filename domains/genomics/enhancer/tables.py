@@ -67,6 +67,7 @@ class RunTables:
             found["truth"] = truth_table(fit, self.truth)
             sentences = [*sentences, recovered(found["truth"])]
         if sentences:
+            sentences.sort(key=lambda s: ("loss", "tie", "win").index(s[0]))
             found["verdict"] = pd.DataFrame(sentences, columns=["kind", "sentence"])
         return {**found, "pairs": pairs}
 
