@@ -25,10 +25,10 @@ SCORE_HEADS = {
     "auprc_10_to_100_kb": "AUPRC 10–100 kb",
     "auprc_beyond_100_kb": "AUPRC > 100 kb",
     "auprc_pooled": "AUPRC pooled",
-    "recall70_below_10_kb": "recall at 70 % precision, < 10 kb",
-    "recall70_10_to_100_kb": "10–100 kb",
-    "recall70_beyond_100_kb": "> 100 kb",
-    "recall70_pooled": "pooled",
+    "recall70_below_10_kb": "recall at 70 %, < 10 kb",
+    "recall70_10_to_100_kb": "recall at 70 %, 10–100 kb",
+    "recall70_beyond_100_kb": "recall at 70 %, > 100 kb",
+    "recall70_pooled": "recall at 70 %, pooled",
 }
 NAMES = ("ours is better", "no significant difference", "OURS IS WORSE")
 
