@@ -1,7 +1,8 @@
 """Coverage of forecasts 1, 5 and 10 years ahead, parameters drawn by their likelihood or taken as known. Last line: JSON.
 
 python -m benchmarks.ecology_horizons [--quick]: simulated series of 40 years from two models whose own fits then forecast them, 300 series
-each (quick: 60). Beside the draws stand the same paths from the estimates alone and from the normal approximation on the raw scale.
+each (quick: 60). Beside the draws stand the same paths from the estimates alone and from the normal approximation on the raw scale; the
+coverage of the draws is given for fits with a parameter at its bound ("pinned") and without ("inside"), too: the user sees which he has.
 """
 
 from __future__ import annotations
@@ -79,6 +80,10 @@ def horizons(quick: bool) -> tuple[str, dict[str, float]]:
             rows = [r for r in pool.map(one, [which] * number, range(number), chunksize=5) if r is not None]
             pinned = sum(r["pinned"] for r in rows)
             lines.append(f"{which}: {len(rows)} fitted, {pinned} with a parameter at its bound")
+            for name, kept in (("pinned", True), ("inside", False)):
+                inside = np.mean([r["drawn"][0] for r in rows if r["pinned"] == kept], axis=0)
+                lines.append(f"  drawn, {name:7}" + "".join(f"{c:8.3f}" for c in inside))
+                figures |= {f"horizon_{which}_{name}_{s}": round(float(c), 4) for s, c in zip(STEPS, inside, strict=True)}
             width = {w: np.median([r[w][1] for r in rows], axis=0) for w in WAYS}
             for way in WAYS:
                 inside = np.mean([r[way][0] for r in rows], axis=0)

@@ -1,4 +1,4 @@
-"""The linear scan on a CUDA card: GB/s beside the measured device copy, bfloat16, errors, and the peers that are installed.
+"""The linear scan on a CUDA card: GB/s beside the measured device copy, bfloat16, errors, peers that are installed; then panels of fits.
 
 python -m benchmarks.gpu [--quick]; the last line is one line of JSON, which is also written to benchmarks/results/<name of the card>.json.
 Every rate counts the words that the scan has to move (forward 3: f, u, c; forward and backward 8: f, g, c, df, du more), whatever the
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.engine_timing import Part, show
+from benchmarks.gpu_panels import panels
 from benchmarks.gpu_peers import PEERS
 from seqsci.engine import accelerator, linear_scan
 
@@ -191,6 +192,9 @@ def main() -> None:
             continue
         show(part)
         figures |= part.figures
+    text, found = panels(parser.parse_args().quick)
+    print(f"\n{text}")
+    figures |= found
     line = json.dumps({k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in figures.items()})
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{re.sub(r'[^A-Za-z0-9]+', '_', card).strip('_')}.json").write_text(line + "\n")

@@ -6,7 +6,7 @@ import importlib.util
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from seqsci.constraints import Constraint
 from seqsci.equations.torch_backend import loop
 from seqsci.errors import DataError, EquationError, ParameterError, explain
+from seqsci.lanes.device import compiles, one_device
 from seqsci.model import Model
 from seqsci.parameter import Parameter
 
-Backend = Literal["auto", "numba", "torch"]
+Backend = Literal["auto", "numba", "torch", "triton"]
 
 
 @dataclass(frozen=True)
@@ -114,14 +115,15 @@ def _array(tensor: Tensor) -> np.ndarray:
 class Cell(nn.Module):
     """Wraps a `Model` once: ``forward(known, outcome, state) -> Trace``; parameters live under ``scientific.NAME.raw``.
 
-    ``backend="auto"`` takes compiled kernels where numba is installed and tensors are on the CPU, else the torch loop; both run
-    in float64 and agree to rounding.
+    ``backend="auto"`` takes compiled kernels: numba's on the CPU, Triton's on a CUDA card, and the torch loop where they are not installed
+    (of "triton", the kernels on CPU tensors are interpreted, for tests). All run in float64 and agree to rounding. Raises `DeviceError`
+    where parameters and inputs are on several devices.
     """
 
     def __init__(self, model: Model, backend: Backend = "auto") -> None:
         super().__init__()
-        if backend not in ("auto", "numba", "torch"):
-            raise ParameterError(explain("unknown backend", backend, "auto, numba or torch", "pass one of them"))
+        if backend not in get_args(Backend):
+            raise ParameterError(explain("unknown backend", backend, "auto, numba, torch or triton", "pass one of them"))
         self.model = model
         self.backend = backend
         self.scientific = nn.ModuleDict(
@@ -154,21 +156,23 @@ class Cell(nn.Module):
         if missing:
             raise DataError(explain("the cell lacks inputs", sorted(inputs), names, f"pass {missing}"))
         columns = {n: inputs[n].to(torch.float64) for n in names}
+        placed = {**columns, **(presample or {}), **({} if state is None else {"state": state})}
+        device = one_device({**placed, **{f"the parameter {n}": v for n, v in self.named_parameters()}})
         batch, steps = columns[names[-1]].shape
         finite = ~torch.isnan(torch.stack([columns[o.name] for o in mechanism.outcomes])).any(0)
         seen = finite if observed is None else observed & finite
         typical = mechanism.typical_presample(self.model.value)
-        q = {
-            r.name: (presample or {}).get(r.name, torch.full((batch,), typical[r.name], dtype=torch.float64)) for r in mechanism.presamples
-        }
-        if self.backend == "torch" or (
-            self.backend == "auto" and (columns[names[-1]].is_cuda or importlib.util.find_spec("numba") is None)
-        ):
+        plain: Any = {"dtype": torch.float64, "device": device}
+        q = {r.name: (presample or {}).get(r.name, torch.full((batch,), typical[r.name], **plain)) for r in mechanism.presamples}
+        backend = self._chosen(device)
+        if backend == "torch":
             return self._loop(columns, q, state, seen)
         p = torch.stack([v for n, v in self.values().items() if n in {k.name for k in self.model.kernel_parameters}])
+        stacked_q = torch.stack(list(q.values()), 1) if q else torch.zeros((batch, 0), **plain)
+        s0 = torch.zeros((batch, len(mechanism.states)), **plain) if state is None else state
+        if backend == "triton":
+            return self._lanes(torch.stack([columns[n] for n in names], -1), p, stacked_q.double(), s0.double(), seen, state is not None)
         x = torch.stack([columns[n].reshape(-1) for n in names], 1)
-        stacked_q = torch.stack(list(q.values()), 1) if q else torch.zeros((batch, 0), dtype=torch.float64)
-        s0 = torch.zeros((batch, len(mechanism.states)), dtype=torch.float64) if state is None else state
         reset = np.zeros((batch, steps), np.uint8)
         reset[:, :1] = 1
         flags = (np.ascontiguousarray(seen.reshape(-1).numpy(), dtype=np.uint8), reset.reshape(-1), int(state is not None))
@@ -176,6 +180,22 @@ class Cell(nn.Module):
         shape = (batch, steps, -1)
         by_name = dict(zip(self.model.kernel().program.read_names, reads.reshape(shape).unbind(-1), strict=True))
         return Trace(states.reshape(shape), gates.reshape(batch, steps, gates.shape[-1]), by_name, density.reshape(batch, steps), last)
+
+    def _chosen(self, device: torch.device) -> str:
+        """The back end for tensors of a device."""
+        if self.backend != "auto":
+            return self.backend
+        if device.type == "cpu":
+            return "numba" if importlib.util.find_spec("numba") is not None else "torch"
+        return "triton" if compiles(device) else "torch"
+
+    def _lanes(self, x: Tensor, p: Tensor, q: Tensor, s0: Tensor, seen: Tensor, given: bool) -> Trace:
+        from seqsci.lanes.differentiable import passed
+        from seqsci.lanes.launch import lane_kernel
+
+        kernel = lane_kernel(self.model.kernel(not bool(seen.all())))
+        states, reads, density, last, gates = passed(kernel, x, p, q, s0, seen, given)
+        return Trace(states, gates, dict(zip(kernel.program.read_names, reads.unbind(-1), strict=True)), density, last)
 
     def _loop(self, columns: Mapping[str, Tensor], q: Mapping[str, Tensor], state: Tensor | None, seen: Tensor) -> Trace:
         mechanism = self.model.mechanism

@@ -38,6 +38,10 @@ class ArtefactError(SeqsciError, RuntimeError):
     """A saved artefact is missing, truncated, or was made by something else."""
 
 
+class DeviceError(SeqsciError, RuntimeError):
+    """There is no such card, it is too old or too small, or tensors are on several devices."""
+
+
 class MissingExtraError(SeqsciError, ImportError):
     """An optional dependency is not installed; the text is one line with the pip command."""
 

@@ -94,6 +94,7 @@ class LinearGaussian(Mechanism):
     """
 
     abstract: ClassVar[bool] = True
+    several_modes: ClassVar[bool] = True
     components: ClassVar[tuple[str, ...]] = ()
     diffuse: ClassVar[tuple[bool, ...]] = ()
     diffuse_reach: ClassVar[tuple[bool, ...]] = ()

@@ -58,6 +58,8 @@ class Mechanism:
     own_derived: ClassVar[tuple[Derived, ...]] = ()
     references: ClassVar[tuple[str, ...]] = ()
     simpler: ClassVar[str] = "use a mechanism with fewer states"
+    several_modes: ClassVar[bool] = False
+    """Whether likelihoods have modes of their own where a parameter lies at its bound: all intervals are then profiles that visit them."""
     """What to do where its derivatives are too many to compile."""
 
     start: Callable[..., Any]

@@ -156,7 +156,7 @@ def test_a_cell_starts_at_its_model_and_gives_it_back() -> None:
 def test_what_a_cell_lacks_is_named() -> None:
     with pytest.raises(DataError, match="gate_logit"):
         Cell(DRIVEN)({}, {"y": torch.zeros(1, 3)})
-    with pytest.raises(ParameterError, match="auto, numba or torch"):
+    with pytest.raises(ParameterError, match="auto, numba, torch or triton"):
         Cell(DRIVEN, "cuda")  # type: ignore[arg-type]
 
 

@@ -14,6 +14,7 @@ import yaml
 from seqsci import cli, load_fit
 from seqsci.domains.ecology import models as ecology
 from seqsci.domains.finance import models as finance
+from seqsci.domains.genomics import models as genomics
 from seqsci.domains.memory import models as memory
 from seqsci.registry import names, read_config
 

@@ -191,7 +191,7 @@ def test_tables_are_those_of_the_inference_and_of_the_forecast(built: study.Stud
     tables = replace(built.tables, horizon=3, threshold=20.0)(fitted)  # type: ignore[type-var, misc]
     assert set(tables) == {"flexibility", "dependence", "verdict", "forecast"}
     assert tables["flexibility"].columns.tolist() == ["terms", "dependence", "low", "high", "open_low", "open_high", "centre"]
-    assert tables["verdict"].columns.tolist() == ["name", "fall", "width", "open_high", "sentence"]
+    assert tables["verdict"].columns.tolist() == ["name", "fall", "width", "open_high", "kind", "sentence"]
     assert tables["verdict"]["sentence"].item() in capsys.readouterr().out
     assert tables["forecast"].groupby("series_id")["year"].apply(list).to_dict() == {n: [2010, 2011, 2012] for n in built.units}
     assert (tables["forecast"]["threshold"] == 20.0).all()

@@ -38,8 +38,8 @@ def forecast_counts(
     """Forecast the years after the last row of every series; a row a series and step.
 
     Parameters are drawn by `seqsci.estimation.parameter_draws.draw_parameters`; from each draw every series is filtered again, its last
-    state is drawn too, and one path is simulated. So the intervals hold noise, state and parameters; pinned and fixed parameters are
-    taken as known, and so is the model. The bands are of the count that a survey would find.
+    state is drawn too, and one path is simulated. So the intervals hold noise, state and parameters; fixed parameters are
+    taken as known, and so is the model. Variances pinned at zero are drawn as well. The bands are of the count that a survey would find.
 
     | column | unit | reading |
     |---|---|---|

@@ -57,7 +57,7 @@ class GatedBlock(nn.Module):
             DataError: inputs, states, masks or bounds that `GatedLayer.forward` refuses.
         """
         check_input(x, self.layer.weight, 3)
-        h, last = self.layer(self.before_layer(x), state, mask=mask, cu_seqlens=cu_seqlens)
+        h, last = self.layer(_normalised(self.before_layer, x), state, mask=mask, cu_seqlens=cu_seqlens)
         return self._mlp(x + self.out(h)), last
 
     def step(self, x: Tensor, state: Tensor | None = None, *, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -67,10 +67,16 @@ class GatedBlock(nn.Module):
             DataError: inputs, states or masks that `GatedLayer.step` refuses.
         """
         check_input(x, self.layer.weight, 2)
-        h, last = self.layer.step(self.before_layer(x), state, mask=mask)
+        h, last = self.layer.step(_normalised(self.before_layer, x), state, mask=mask)
         return self._mlp(x + self.out(h)), last
 
     def _mlp(self, y: Tensor) -> Tensor:
-        gate, value = self.up(self.before_mlp(y)).chunk(2, -1)
+        gate, value = self.up(_normalised(self.before_mlp, y)).chunk(2, -1)
         added: Tensor = self.down(functional.silu(gate) * value)
         return y + added
+
+
+def _normalised(norm: nn.RMSNorm, x: Tensor) -> Tensor:
+    """The norm in the dtype of its weights: under autocast a narrow x would take a slow path of torch, with a warning."""
+    normalised: Tensor = norm(x.to(norm.weight.dtype))
+    return normalised

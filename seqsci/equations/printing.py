@@ -29,7 +29,14 @@ _CALLS = {
 
 
 class ScalarPrinter(PythonCodePrinter):  # type: ignore[misc]
-    """Prints an expression in names that the generated module reserves; ``branches``: `Where` is an inline branch, not a call."""
+    """Prints an expression in names that the generated module reserves; ``branches``: `Where` is an inline branch, not a call.
+
+    ``zero``, ``nodes``, ``jacobian``: how a sum over the nodes of a quadrature begins, runs and is weighted.
+    """
+
+    zero = "0.0"
+    nodes = ("for node in range(NODES.shape[0]):", "    node_ = NODES[node]")
+    jacobian = "JACOBIANS[node]"
 
     def __init__(self, names: Mapping[sp.Symbol, str], branches: bool = True) -> None:
         super().__init__({"fully_qualified_modules": True, "allow_unknown_functions": True, "precision": 17})
@@ -142,6 +149,7 @@ class Block:
         constants: Sequence[sp.Symbol],
         prefix: str,
         branches: bool = True,
+        printer: type[ScalarPrinter] = ScalarPrinter,
     ) -> None:
         integrals = {
             q: sp.Symbol(f"{prefix}u{i}_", real=True)
@@ -170,24 +178,26 @@ class Block:
         early = (sp.Symbol(f"{prefix}e{next(counter)}_", real=True) for _ in itertools.count())
         outer, outer_values = sp.cse(values, symbols=early, order="none") if values else ([], [])
         renamed = {h: f"{prefix}{h.name}" for h in heads}
-        text = ScalarPrinter({**names, **renamed}, branches).doprint
-        self.before = self._loop(integrals, names, prefix)
+        text = printer({**names, **renamed}, branches).doprint
+        self.before = self._loop(integrals, names, prefix, printer)
         self.before += [f"{s.name} = {text(e)}" for s, e in outer]
         self.before += [f"{renamed[h]} = {text(e)}" for h, e in zip(heads, outer_values, strict=True)]
         self.inside = [f"{s.name} = {text(e)}" for s, e in shared]
         self.results = [text(e) for e in reduced]
 
     @staticmethod
-    def _loop(integrals: Mapping[sp.Basic, sp.Symbol], names: Mapping[sp.Symbol, str], prefix: str) -> list[str]:
+    def _loop(
+        integrals: Mapping[sp.Basic, sp.Symbol], names: Mapping[sp.Symbol, str], prefix: str, printer: type[ScalarPrinter]
+    ) -> list[str]:
         """One loop over the nodes that accumulates every quadrature of the block."""
         if not integrals:
             return []
         fresh = (sp.Symbol(f"{prefix}w{i}_", real=True) for i in itertools.count())
         shared, reduced = sp.cse([q.args[0] for q in integrals], symbols=fresh, order="none")
-        text = ScalarPrinter(names).doprint
-        lines = [f"{s.name} = 0.0" for s in integrals.values()] + ["for node in range(NODES.shape[0]):", "    node_ = NODES[node]"]
+        text = printer(names).doprint
+        lines = [f"{s.name} = {printer.zero}" for s in integrals.values()] + list(printer.nodes)
         lines += [f"    {s.name} = {text(e)}" for s, e in shared]
-        return lines + [f"    {s.name} += JACOBIANS[node] * ({text(e)})" for s, e in zip(integrals.values(), reduced, strict=True)]
+        return lines + [f"    {s.name} += {printer.jacobian} * ({text(e)})" for s, e in zip(integrals.values(), reduced, strict=True)]
 
 
 SUMS = """for a in range({k}):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,7 +43,8 @@ def draw_parameters(fit: Fit, draws: int = 4000, seed: int = 0) -> ParameterDraw
     The target is the exact likelihood as a density over the parameters' natural values (a flat prior on each admissible set; a model's
     own prior takes its place where there is one). Candidates come from Student proposals on the raw scale: the first has the estimates
     and their asymptotic covariance, the next ones the weighted mean and covariance of the candidates before them; weights are those of
-    the mixture of all proposals. Fixed parameters and those pinned at a bound keep their values. Without free ones, nothing is drawn.
+    the mixture of all proposals. Fixed parameters keep their values. Those pinned at a bound keep it too, but where a mechanism has several
+    modes (`Mechanism.several_modes`, variances at zero): there they are drawn like the others. Without free ones, nothing is drawn.
 
     Shapes: -> values (draws, k). Raises `DataError` where the candidates are worth fewer than 50 independent draws.
     Source: Cornuet et al. (2012), Adaptive multiple importance sampling, DOI 10.1111/j.1467-9469.2011.00756.x.
@@ -58,6 +59,7 @@ def draw_parameters(fit: Fit, draws: int = 4000, seed: int = 0) -> ParameterDraw
     """
     if draws < 1:
         raise DataError(explain("no parameters to draw", f"draws = {draws}", "at least 1", "raise draws"))
+    fit = _freed(fit)
     model = fit.model
     names = [p.name for p in model.kernel_parameters]
     free = [names.index(n) for n in fit.free_names]
@@ -93,6 +95,25 @@ def draw_parameters(fit: Fit, draws: int = 4000, seed: int = 0) -> ParameterDraw
     places = (np.arange(draws) + rng.uniform()) / draws
     chosen = rng.permutation(np.minimum(np.searchsorted(np.cumsum(weights), places), len(points) - 1))
     return ParameterDraws(np.array([target.natural(points[i]) for i in chosen]), worth, sound)
+
+
+def _freed(fit: Fit) -> Fit:
+    """The fit with its pinned parameters a little inside their sets and free, where modes may lie away from the bound; else itself."""
+    if not fit.at_bound or not fit.model.mechanism.several_modes:
+        return fit
+    seen = np.asarray(fit.fitted_rows.observed, bool)
+    spread = float(np.std(fit.fitted_rows.outcome[fit.outcome][seen]))
+    inside = {}
+    for p in fit.model.kernel_parameters:
+        if p.name in fit.at_bound:
+            low, high = p.constraint.bounds
+            value = fit.value[p.name]
+            inside[p.name] = value + 0.05 * (high - low) * (1 if value == low else -1) if math.isfinite(high - low) else 0.2 * spread
+    names = tuple(p.name for p in fit.model.kernel_parameters if p.name in fit.free_names or p.name in fit.at_bound)
+    wide = np.eye(len(names))
+    kept = [names.index(n) for n in fit.free_names]
+    wide[np.ix_(kept, kept)] = fit.covariance_raw
+    return replace(fit, model=fit.model.start_at(**inside), free_names=names, covariance_raw=wide, at_bound=())
 
 
 class _Target:

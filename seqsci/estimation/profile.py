@@ -11,6 +11,8 @@ import numpy as np
 from seqsci.constraints import Constraint
 
 Array = np.ndarray
+LEVELS = (1.644854, 1.959964, 2.575829)
+"""Roots at which intervals of 90, 95 and 99 % end."""
 REACH = 2.7
 """Largest signed root that is traced: enough for intervals of 99 %."""
 
@@ -70,3 +72,43 @@ def trace(refit: Callable[[float], float], estimate: float, best: float, deviati
     sorted_values = np.array(values)[order]
     sorted_roots = np.maximum.accumulate(np.array(roots)[order])
     return Profile(tuple(map(float, sorted_values)), tuple(map(float, sorted_roots)))
+
+
+def trace_grid(
+    refit: Callable[[float], float], estimate: float, best: float, constraint: Constraint, nodes: int = 21, refinements: int = 3
+) -> Profile:
+    """The profile of a bounded parameter over its whole set, so that modes behind a barrier count: its interval is their hull.
+
+    Args:
+        refit, estimate, best, constraint: as in `trace`; both bounds are finite.
+        nodes: values over the set, besides the estimate; refinements: times that the outermost brackets of 90, 95 and 99 % are halved.
+    """
+    low, high = constraint.bounds
+    found = {estimate: 0.0}
+
+    def root(value: float) -> None:
+        nll = refit(value)
+        found[value] = float(np.sqrt(max(2 * (nll - best), 0.0))) if np.isfinite(nll) else 2 * REACH
+
+    grid = np.linspace(low, high, nodes)
+    for side in (grid[grid < estimate][::-1], grid[grid > estimate]):
+        for value in side:
+            root(float(value))
+    for _ in range(refinements):
+        for value in sorted({v for z in LEVELS for v in _outermost(found, z)}):
+            root(value)
+    values = np.array(sorted(found))
+    left = values <= estimate
+    size = np.array([found[v] for v in values])
+    signed = np.r_[-np.minimum.accumulate(size[left]), np.minimum.accumulate(size[~left][::-1])[::-1]]
+    ends = ((values[0],), (-2 * REACH,)), ((values[-1],), (2 * REACH,))  # the set ends there, whatever the root
+    (low_v, low_r), (high_v, high_r) = ends
+    return Profile(tuple(map(float, (*low_v, *values, *high_v))), tuple(map(float, (*low_r, *signed, *high_r))))
+
+
+def _outermost(found: dict[float, float], z: float) -> list[float]:
+    """Middles of the brackets in which the first and the last value with a root of at most z lie."""
+    values = sorted(found)
+    inside = [i for i, v in enumerate(values) if found[v] <= z]
+    first, last = inside[0], inside[-1]
+    return [0.5 * (values[i] + values[i + 1]) for i in (first - 1, last) if 0 <= i < len(values) - 1]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from seqsci.errors import ParameterError, explain
-from seqsci.estimation.profile import Profile, trace
+from seqsci.estimation.profile import Profile, trace, trace_grid
 from seqsci.frames import SCALES
 from seqsci.kernel import Kernel, Packed
 from seqsci.model import Model
@@ -21,6 +22,8 @@ WORKING_SCALE = {"decimal": 100.0}
 """Factor by which an outcome is multiplied during estimation, by its stated unit; estimates are reported in the stated unit."""
 FORCED = 2
 """Starting points of a mechanism that are always climbed, as many as are asked for: its best guess, and one in another basin."""
+MODES = 2
+"""Starting points of a mechanism with several modes that its profiles also follow."""
 NEAR = 4.0
 """A parameter within this many standard errors of a bound gets its interval from the profile likelihood: Wald's is skew there."""
 
@@ -56,7 +59,7 @@ class Search:
         nothing: tuple[Array, Array] = (np.zeros(0), np.zeros((0, 0)))
         self.centre, self.precision = nothing if prior is None else prior.on(self.names, names)
         values = self.data.X[self.data.observed.astype(bool), self.kernel.program.n_known]
-        self._count, self._log_spread = len(values), log_spread(values)
+        self._count, self._log_spread, self._spread = len(values), log_spread(values), float(values.std()) if len(values) else 1.0
 
     def nll(self, raw: Array, full: bool = False) -> float:
         """Negative log-likelihood at a raw point; leaves the gradient and, where full, the outer products behind."""
@@ -125,32 +128,57 @@ class Search:
         return np.isfinite(bounds[:, 0]).astype(np.uint8), np.isfinite(bounds[:, 1]).astype(np.uint8)
 
     def profiles(self, raw: Array, free: Array, deviations: Array) -> dict[str, Profile]:
-        """Profiles of parameters on a bound or near one, and of those that move a kink in proportion to a state.
+        """Profiles of parameters on a bound or near one, of those that move a kink in proportion to a state, or of all (several modes).
 
         ``free`` are the parameters that were estimated, ``deviations`` their standard errors on the natural scale.
         """
         nll = self.nll(raw)
         estimates = self._natural.copy()
         errors = dict(zip(free, deviations, strict=True))
+        several = self.model.mechanism.several_modes
         found = {}
         for i in self.free:
             constraint = self.parameters[i].constraint
             low, high = constraint.bounds
             error = float(errors[i]) if i in errors and np.isfinite(errors[i]) else 0.01 * (high - low)
             inside = i in errors and low < estimates[i] - NEAR * error and estimates[i] + NEAR * error < high
-            if self.names[i] not in self.kernel.program.kink_scalers and (inside or not np.isfinite(high - low)):
+            scaled = self.names[i] in self.kernel.program.kink_scalers
+            if not several and not scaled and (inside or not np.isfinite(high - low)):
                 continue
-            rest = np.array([j for j in free if j != i], dtype=np.int64)
-            last = [raw.copy()]
-
-            def refit(value: float, i: int = i, rest: Array = rest, last: list[Array] = last) -> float:
-                point = last[0].copy()
-                point[i] = self.parameters[i].constraint.inverse(value)
-                last[0], smallest, _ = self.climb(point, rest)
-                return smallest
-
+            refit = self._refit(i, raw, free)
+            if several and np.isfinite(high - low):
+                found[self.names[i]] = trace_grid(refit, float(estimates[i]), nll, constraint)
+                continue
+            error = error if np.isfinite(error) and error > 0 else 0.1 * self._spread
             found[self.names[i]] = trace(refit, float(estimates[i]), nll, min(error, 0.25 * (high - low)), constraint)
         return found
+
+    def _refit(self, i: int, raw: Array, free: Array) -> Callable[[float], float]:
+        """The smallest negative log-likelihood with parameter i held at a value, found from where that at the nearest value ended.
+
+        Where there may be several modes the other parameters also start inside their sets, so that one that was pinned at its bound
+        can leave it, at the mechanism's own starting values.
+        """
+        rest = np.array([j for j in free if j != i], dtype=np.int64)
+        inverse = self.parameters[i].constraint.inverse
+        self.nll(raw)
+        here = float(self._natural[i])
+        climbs = [([(here, raw.copy())], rest)]
+        if self.model.mechanism.several_modes:
+            everything = np.array([j for j in self.free if j != i], dtype=np.int64)
+            climbs += [([(here, p)], everything) for p in self.points(False, MODES)]
+
+        def refit(value: float) -> float:
+            smallest = np.inf
+            for ended, moving in climbs:
+                point = min(ended, key=lambda e: abs(e[0] - value))[1].copy()
+                point[i] = inverse(value)
+                point, nll, _ = self.climb(point, moving)
+                ended.append((value, point))
+                smallest = min(smallest, nll)
+            return smallest
+
+        return refit
 
     def natural(self, raw: Array) -> dict[str, float]:
         """Natural values at a raw point."""

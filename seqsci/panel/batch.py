@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from seqsci.estimation.fused_panel import evaluate_many, solve_many
 from seqsci.kernel import Packed
 from seqsci.model import Model
 from seqsci.panel.units import Units
+
+if TYPE_CHECKING:
+    from seqsci.panel.card import Card
 
 Array = np.ndarray
 
@@ -107,7 +110,8 @@ class Solved:
 class Batch:
     """Stretches of rows packed end to end, each a fit of its own; ``offsets``, ``places``: where fits begin among rows and sequences.
 
-    ``column`` is that of the first outcome; ``count``, ``spread``: observed values of each fit and their log standard deviation.
+    ``column`` is that of the first outcome; ``count``, ``spread``: observed values of each fit and their log standard deviation;
+    ``card``: where fits are made, None for the CPU.
     """
 
     data: Packed
@@ -116,6 +120,7 @@ class Batch:
     count: Array
     spread: Array
     column: int
+    card: Card | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -166,6 +171,8 @@ class Batch:
         """Fit every stretch from its starting points (u, points, n); ``free``: the parameters that move, where not all of the task's."""
         kernel = task.model.kernel(gaps)
         moving = task.free if free is None else free
+        if self.card is not None:
+            return Solved(*self.card.solve(self, task, points, kernel, errors, moving))
         rough = task.rough[np.isin(task.free, moving)]
         tolerance = KINKED_TOLERANCE if kernel.program.kinked else SMOOTH_TOLERANCE
         u, n, k = len(self), len(task.names), len(moving)
@@ -189,6 +196,9 @@ class Batch:
 
     def evaluate(self, task: Task, raw: Array, gaps: bool) -> tuple[Array, Array, Array]:
         """At raw points (u, n), without the prior: negative log-likelihood (u,), natural values (u, n), its gradient by raw (u, n)."""
+        if self.card is not None:
+            found, natural, score = self.card.evaluate(self, task, raw, task.model.kernel(gaps))
+            return np.where(np.isfinite(found), found, np.inf), natural, score
         found, natural, score = np.zeros(len(self)), np.zeros_like(raw), np.zeros_like(raw)
         compiled: Callable[..., None] = evaluate_many
         compiled(task.model.kernel(gaps).objective_function, raw, self.offsets, self.places, *self.data.arguments, found, natural, score)

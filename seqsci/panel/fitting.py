@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from seqsci.errors import ArtefactError, ParameterError, explain
@@ -19,6 +21,9 @@ from seqsci.panel.pooling import EmpiricalBayes, PerGroup
 from seqsci.panel.result import Panel, Population
 from seqsci.panel.store import Store
 from seqsci.panel.units import Units, to_units
+
+if TYPE_CHECKING:
+    from seqsci.panel.card import Card
 
 PANEL = EmpiricalBayes().likelihood
 """How a panel climbs: from two basins where the data leave them open; Wald errors."""
@@ -36,6 +41,7 @@ def fit_panel(
     estimator: MaximumLikelihood | EmpiricalBayes = PANEL,
     threads: int | None = None,
     store: str | Path | None = None,
+    device: str | Card | None = None,
 ) -> Panel:
     """Fit a model to every series of a frame with the compiled fit of `MaximumLikelihood`.
 
@@ -49,9 +55,12 @@ def fit_panel(
             population, short ones are shrunk towards it) or `Shared` parameters.
         threads: default: one a core.
         store: Parquet file that keeps finished rows; a later call with the same data goes on where this one stopped. Not with pooling.
+        device: "cuda" fits on a card, as many series at a time as its memory holds (or a `seqsci.panel.card.Card`); default: the CPU.
+            The same algorithm and tables; estimates agree with the CPU's to rounding, which kinked likelihoods magnify. Not with pooling.
 
     A series that cannot be fitted is a row with a reason, never an exception. Ctrl-C returns what is done; the rest has status "not run".
-    Raises `DataError` for what concerns the whole frame, `ParameterError` where nothing is free.
+    Raises `DataError` for what concerns the whole frame, `ParameterError` where nothing is free, `DeviceError` for a card that cannot be
+    had or is too small, `EquationError` for an equation that has no form on the card.
     """
     if not model.free_names:
         raise ParameterError(explain(f"{model.name} has no free parameter", "all fixed", "at least one", "model.free([...])"))
@@ -65,8 +74,12 @@ def fit_panel(
         raise ParameterError(explain(what, covariance.name, "Sandwich, ObservedInformation or OuterProduct", fix))
     if threads is not None and threads < 1:
         raise ParameterError(explain("threads must be positive", threads, ">= 1, or None for one a core", "pass another number"))
+    card = None if device is None else _card(device)
+    if card is not None and pooled:
+        what, fix = "pooling runs on the CPU", "leave out device=, or use MaximumLikelihood"
+        raise ParameterError(explain(what, f"device={device!r}", "no device", fix))
     units = to_units(model, frame, by, within, unit)
-    job = Job.of(model, units, estimator.likelihood if isinstance(estimator, EmpiricalBayes) else estimator)
+    job = Job.of(model, units, estimator.likelihood if isinstance(estimator, EmpiricalBayes) else estimator, card)
     job.compile()
     population = None
     if pooled:
@@ -95,7 +108,9 @@ def _by_themselves(job: Job, threads: int | None, kept: Store) -> dict[int, Any]
         results.update(rows)
 
     try:
-        if not pool.each(job.surely, wanted, threads, take, lambda: kept.write(units, results)):
+        if job.card is not None:
+            _on_card(job, wanted, take)
+        elif not pool.each(job.surely, wanted, threads, take, lambda: kept.write(units, results)):
             print(f"\nseqsci: interrupted; {len(results):,} of {len(units):,} series are done", file=sys.stderr)
     finally:
         try:
@@ -103,6 +118,25 @@ def _by_themselves(job: Job, threads: int | None, kept: Store) -> dict[int, Any]
         except ArtefactError as error:
             print(f"\nseqsci: {error}\nseqsci: the fits are in the panel that is returned", file=sys.stderr)
     return results
+
+
+def _card(device: str | Card) -> Card:
+    from seqsci.panel.card import Card
+
+    return device if isinstance(device, Card) else Card(device)
+
+
+def _on_card(job: Job, wanted: list[int], take: Callable[[Rows], None]) -> None:
+    """Chunk after chunk in this thread; Ctrl-C keeps what is done."""
+    bar, card = pool.Bar(len(wanted), "series"), job.card
+    try:
+        for part in card.chunks(wanted, np.diff(job.units.offsets), job.task) if card is not None else ():
+            take(job.surely(part))
+            bar.advance(len(part))
+    except KeyboardInterrupt:
+        print(f"\nseqsci: interrupted; {bar.done:,} of {len(wanted):,} series are done", file=sys.stderr)
+    finally:
+        bar.close()
 
 
 def _table(model: Model, units: Units, by: str, results: dict[int, Any], population: Population | None) -> pd.DataFrame:

@@ -7,13 +7,13 @@ import hashlib
 import itertools
 import math
 import time
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import seqsci
-from seqsci.errors import SeqsciError
+from seqsci.errors import DeviceError, MissingExtraError, SeqsciError
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.prior_rule import held_out, verdict
 from seqsci.estimation.search import FORCED, WORKING_SCALE, in_unit, rescale
@@ -21,6 +21,9 @@ from seqsci.estimation.standard_errors import Posterior
 from seqsci.model import Model
 from seqsci.panel.batch import Batch, Solved, Task
 from seqsci.panel.units import Units
+
+if TYPE_CHECKING:
+    from seqsci.panel.card import Card
 
 Array = np.ndarray
 Rows = list[tuple[int, dict[str, Any]]]
@@ -31,7 +34,7 @@ class Job:
     """What every thread shares: the model, what its compiled fits need, its data.
 
     ``lenient``: short and constant units are sound, because others or a prior carry what they cannot.
-    ``held_out``: a prior is kept where the fit is worse on rows held out.
+    ``held_out``: a prior is kept where the fit is worse on rows held out. ``card``: where fits are made, None for the CPU.
     """
 
     model: Model
@@ -42,16 +45,17 @@ class Job:
     memo: dict[tuple[str, float], float]
     lenient: bool = False
     held_out: bool = True
+    card: Card | None = None
 
     @classmethod
-    def of(cls, model: Model, units: Units, estimator: MaximumLikelihood) -> Job:
+    def of(cls, model: Model, units: Units, estimator: MaximumLikelihood, card: Card | None = None) -> Job:
         """The job of a model on units."""
         factor = WORKING_SCALE.get(units.measure or "", 1.0)
         model = in_unit(model, units.measure or "")
         working = model if factor == 1.0 else rescale(model, factor)
         warm = estimator.warm or model.active_prior is not None
         task = Task.of(working, estimator.starts, estimator.far, estimator.evaluations, FORCED + int(warm))
-        return cls(model, task, units, estimator, factor, {})
+        return cls(model, task, units, estimator, factor, {}, card=card)
 
     @functools.cached_property
     def gaps(self) -> bool:
@@ -65,6 +69,10 @@ class Job:
 
     def compile(self) -> None:
         """Load the compiled functions once, before threads ask for them."""
+        if self.card is not None:
+            for gaps in {self.gaps, False}:
+                self.card.compile(self.task, self.task.model.kernel(gaps))
+            return
         for gaps in {self.gaps, False}:
             self.task.compile(gaps)
 
@@ -72,10 +80,14 @@ class Job:
         """`run`, where a fault of one unit (in a mechanism of the user's, say) becomes its row and leaves the others."""
         try:
             return self.run(positions)
+        except (DeviceError, MissingExtraError):  # of no unit in particular
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told in the row, and the others must not be lost
             if len(positions) == 1:
                 return [(positions[0], failure(f"{type(error).__name__}: {error}"))]
-        return [row for i in positions for row in self.surely([i])]
+        size = 1 if self.card is None else len(positions) // 2  # a card takes many units at a time: halves are searched
+        parts = [positions[i : i + size] for i in range(0, len(positions), size)]
+        return [row for part in parts for row in self.surely(part)]
 
     def run(self, positions: list[int]) -> Rows:
         """Fit some units; every one yields a row."""
@@ -134,7 +146,8 @@ class Job:
 
     def batch(self, positions: list[int]) -> Batch:
         """The whole rows of some units."""
-        return Batch.of(self.task.model, self.units, [self.units.rows(i) for i in positions], self.factor)
+        batch = Batch.of(self.task.model, self.units, [self.units.rows(i) for i in positions], self.factor)
+        return batch if self.card is None else replace(batch, card=self.card)
 
     def _fit(self, positions: list[int], gaps: bool) -> Rows:
         clock = time.perf_counter()
@@ -190,22 +203,22 @@ class Job:
         return np.array([[*p, *[p[0]] * (longest - len(p))] for p in points])
 
     def _points(self, y: Array) -> list[list[float]]:
-        model, warm = self.task.model, self.task.forced > FORCED
+        model, names = self.task.model, self.task.names
         base, fixed, outcome = model.value, model.fixed, model.mechanism.outcomes[0].name
         most = self.task.starts if self.task.starts <= self.task.forced else None
-        grid = itertools.islice(model.mechanism.starting_values({outcome: y}), most)
-        tables = [base] if warm else []
-        tables += [{**base, **{n: v for n, v in g.items() if n not in fixed}} for g in grid]
-        unique = list({tuple(map(t.__getitem__, self.task.names)): None for t in tables})[:most]
-        return [list(map(self._raw, model.kernel_parameters, values)) for values in unique]
+        held = [base[n] if n in fixed else None for n in names]
+        unique = {tuple(base[n] for n in names): None} if self.task.forced > FORCED else {}
+        for g in itertools.islice(model.mechanism.starting_values({outcome: y}), most):
+            unique[tuple([g.get(n, base[n]) if h is None else h for n, h in zip(names, held, strict=True)])] = None
+        return [list(map(self._raw, model.kernel_parameters, values)) for values in itertools.islice(unique, most)]
 
     def _raw(self, parameter: Any, value: float) -> float:
-        key = (parameter.name, value)
-        if key not in self.memo:
+        found = self.memo.get((parameter.name, value))
+        if found is None:
             if len(self.memo) > 1000:
                 self.memo.clear()
-            self.memo[key] = float(parameter.constraint.inverse(value))
-        return self.memo[key]
+            found = self.memo[parameter.name, value] = float(parameter.constraint.inverse(value))
+        return found
 
     def _kept(self, batch: Batch, points: Array, gaps: bool) -> list[str]:
         """Why the prior is kept, by unit, or nothing: the rule of `seqsci.estimation.prior_rule`."""

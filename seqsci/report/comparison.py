@@ -37,7 +37,7 @@ def _named(differences: Sequence[Difference]) -> str:
     """Baselines by score, scores with the same baselines together."""
     by_score: dict[str, list[str]] = {}
     for d in differences:
-        by_score.setdefault(d.score, []).append(d.baseline)
+        by_score.setdefault(d.score, []).append(f"“{d.baseline}”" if "," in d.baseline else d.baseline)
     scores: dict[tuple[str, ...], list[str]] = {}
     for score, names in by_score.items():
         scores.setdefault(tuple(names), []).append(score)

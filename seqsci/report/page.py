@@ -145,7 +145,9 @@ def _diagnosis(fit: Fit) -> Diagnosis:
 def _verdicts(run: Run) -> list[tuple[str, str]]:
     """Sentences of the run's table ``verdict``, where its domain wrote one: columns kind (loss, tie or win) and sentence."""
     tables = Tables(run.folder)
-    return [(str(k), str(s)) for k, s in tables["verdict"][["kind", "sentence"]].itertuples(index=False)] if "verdict" in tables else []
+    if "verdict" not in tables or not {"kind", "sentence"} <= set(tables["verdict"].columns):
+        return []
+    return [(str(kind), str(text)) for kind, text in tables["verdict"][["kind", "sentence"]].itertuples(index=False)]
 
 
 def _glance(run: Run, diagnosis: Diagnosis, comparison: Mapping[str, Any] | None) -> list[tuple[str, str]]:

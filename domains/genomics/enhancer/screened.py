@@ -1,4 +1,4 @@
-"""Models of element-gene pairs as cells: the equations and numbers of `models.PairModel`, with the house's fits, reports and artefacts."""
+"""Models of element-gene pairs as cells: equations and numbers of `models.PairModel`, with the house's fits, reports and artefacts."""
 
 from __future__ import annotations
 

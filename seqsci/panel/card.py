@@ -1,0 +1,128 @@
+"""Fits of a panel on a card: some units at a time, as many as its memory holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqsci.equations.triton_backend import BEGINS, ENDS, PRESENT
+from seqsci.errors import DeviceError, explain
+from seqsci.estimation.fused import KINKED_TOLERANCE, SMOOTH_TOLERANCE
+from seqsci.estimation.lane_climb import Target
+from seqsci.estimation.lane_solve import Rules, curvature, solve
+from seqsci.lanes.device import device_of, free_memory, memory_told
+from seqsci.lanes.launch import lane_kernel
+from seqsci.lanes.layout import Lanes
+
+if TYPE_CHECKING:
+    from seqsci.kernel import Kernel
+    from seqsci.panel.batch import Batch, Task
+
+Array = np.ndarray
+SHARE = 0.5
+"""Share of the free memory that a chunk may take."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A device for `seqsci.fit_panel`.
+
+    Args:
+        device: "cuda", "cuda:1"; "interpreter" runs the kernels on the CPU without a card, for tests.
+        memory: bytes that a chunk of units may take; half of what is free, by default. Take less where another program fills the card.
+
+    Raises `DeviceError` where there is no such card, or it is too old; `MissingExtraError` without Triton.
+    """
+
+    device: str | torch.device = "cuda"
+    memory: float | None = None
+    place: torch.device = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.memory is not None and not self.memory > 0:
+            raise DeviceError(explain("memory is no number of bytes", self.memory, "> 0", "leave it out, or pass bytes: memory=8e9"))
+        object.__setattr__(self, "place", device_of(self.device))
+
+    def chunks(self, positions: list[int], rows: Array, task: Task) -> list[list[int]]:
+        """Positions in chunks that the memory holds, equally long ones together; ``rows`` are the lengths of all units."""
+        budget = SHARE * free_memory(self.place) if self.memory is None else float(self.memory)
+        n, starts = len(task.names), max(task.starts, 1)
+        columns = len(task.model.mechanism.known) + len(task.model.mechanism.outcomes)
+        step, lane = 8 * (3 * columns + 4), 8 * starts * (12 * n * n + 40 * n + 40)
+        order = sorted(positions, key=lambda i: -int(rows[i]))
+        found: list[list[int]] = []
+        while order:
+            each = step * max(int(rows[order[0]]), 1) + lane
+            count = int(budget // each)
+            if count < 1:
+                got = f"{budget / 1e9:.3g} GB for a series of {int(rows[order[0]]):,} rows, which takes {each / 1e9:.3g} GB"
+                fix = "free the card's memory, or leave device= out for such series"
+                raise DeviceError(explain("the card has too little memory for one series", got, "room for one series", fix))
+            found.append(order[:count])
+            order = order[count:]
+        return found
+
+    def compile(self, task: Task, kernel: Kernel) -> None:
+        """Write and compile the kernels by a launch on one step, so that what cannot be printed or compiled is told before any fit."""
+        card, p = lane_kernel(kernel), kernel.program
+        one = torch.full((1, 1), PRESENT | BEGINS | ENDS, dtype=torch.uint8, device=self.place)
+        Q, S0 = (torch.zeros((len(group), 1), dtype=torch.float64, device=self.place) for group in (p.presamples, p.states))
+        first, length = torch.arange(2, device=self.place), torch.ones(1, dtype=torch.int64, device=self.place)
+        X = torch.zeros((len(p.inputs), 1, 1), dtype=torch.float64, device=self.place)
+        lanes = Lanes(X, one, None, Q, S0, False, first, False, length)
+        raw = torch.zeros((1, kernel.k), dtype=torch.float64, device=self.place)
+        with memory_told("one step", "free the card's memory"):
+            card.objective(raw, lanes)
+            if task.newton:
+                card.information(raw, lanes)
+
+    def _lanes(self, batch: Batch) -> Lanes:
+        return Lanes.of(batch.data, batch.offsets, batch.places, self.place)
+
+    def _there(self, values: Array) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self.place)
+
+    def _target(self, batch: Batch, task: Task, kernel: Kernel) -> Target:
+        prior = (self._there(task.centre), self._there(task.precision)) if len(task.centre) else (None, None)
+        return Target(lane_kernel(kernel), self._lanes(batch), *prior)
+
+    def solve(self, batch: Batch, task: Task, points: Array, kernel: Kernel, errors: bool, free: Array) -> tuple[Array, ...]:
+        """The entries of `seqsci.panel.batch.Solved` in order, for starting points (u, points, n)."""
+        fix = (
+            f"fit_panel(..., device=Card({str(self.device)!r}, memory={0.5 * SHARE * free_memory(self.place):.1g})): chunks that take less"
+        )
+        with memory_told(f"{len(batch):,} series of up to {int(np.diff(batch.offsets).max()):,} rows at once", fix):
+            target = self._target(batch, task, kernel)
+            rules = self._rules(batch, task, kernel, free)
+            best = solve(target, self._there(points), rules)
+            u, n = best.raw.shape
+            outer, hessian = best.raw.new_zeros((u, n, n)), best.raw.new_zeros((u, n, n))
+            natural, slope = torch.zeros_like(best.raw), torch.zeros_like(best.raw)
+            good = torch.nonzero(best.converged & ~best.collapsed & torch.isfinite(best.nll)).flatten()
+            if errors and len(good):
+                told = curvature(target, best.raw[good], good, rules.moving & ~best.pinned[good], rules)
+                outer[good], hessian[good], natural[good], slope[good] = told
+            places = self._there(free)
+            some = (m[:, places][:, :, places] for m in (outer, hessian))
+            facts = (best.raw, best.nll, best.converged, best.collapsed, best.evaluations.double(), best.pinned, *some, natural, slope)
+            return tuple(f.cpu().numpy() for f in facts)
+
+    def evaluate(self, batch: Batch, task: Task, raw: Array, kernel: Kernel) -> tuple[Array, Array, Array]:
+        """Negative log-likelihood (u,) without the prior, natural values and gradients (u, n) at raw points (u, n)."""
+        found = lane_kernel(kernel).objective(self._there(raw), self._lanes(batch), full=False)
+        return found.nll.cpu().numpy(), found.natural.cpu().numpy(), found.gradient.cpu().numpy()
+
+    def _rules(self, batch: Batch, task: Task, kernel: Kernel, free: Array) -> Rules:
+        n = len(task.names)
+        moving, rough = np.zeros(n, bool), np.zeros(n, bool)
+        moving[free] = True
+        rough[task.free] = task.rough.astype(bool)
+        tolerance = KINKED_TOLERANCE if kernel.program.kinked else SMOOTH_TOLERANCE
+        floor, ceiling = (self._there(v.astype(bool)) for v in (task.floor, task.ceiling))
+        sets = (self._there(moving), floor, ceiling, self._there(rough))
+        climbs = (task.forced, task.starts, task.far, task.evaluations, tolerance)
+        return Rules(*climbs, *sets, task.newton, self._there(batch.count), self._there(batch.spread))
