@@ -242,6 +242,7 @@ def test_a_path_or_a_source_that_is_not_there_is_refused(
 ) -> None:
     written(tmp_path / "pairs.tsv", PAIRS.head(20))
     assert "did you mean 'pairs.tsv'?" in refused(capsys, *FIT, "--data.path", tmp_path / "pair.tsv", "--out", tmp_path / "runs")
+    assert "a folder" in refused(capsys, *FIT, "--data.path", tmp_path, "--out", tmp_path / "runs")
     (tmp_path / "cut.tsv.gz").write_bytes(gzip.compress((tmp_path / "pairs.tsv").read_bytes())[:200])
     assert "cannot be read" in refused(capsys, *FIT, "--data.path", tmp_path / "cut.tsv.gz", "--out", tmp_path / "runs")
     assert "enhancer_demo" in refused(capsys, *FIT, "--out", tmp_path / "runs")

@@ -15,7 +15,7 @@ CONFIGS = {
 TEMPLATES = ("enhancer_pairs", "methylation_counts")
 """Configurations that wait for a file of the user's."""
 OPTIONS: dict[str, str] = {
-    "data.build": "genome build of the coordinates, such as hg38",
+    "data.build": "genome build of the files, such as hg38, where they do not declare it",
     "data.source": "published table in SEQSCI_DATA, where no file is given: crispr_k562",
 }
 """Keys of a configuration that are options of `seqsci fit`, with their help."""

@@ -81,9 +81,9 @@ def _known(landscape: Landscape) -> str:
 
 def _user_table(path: Path, build: str | None) -> pd.DataFrame:
     if not path.is_file():
-        near = did_you_mean(path.name, [p.name for p in path.parent.glob("*")]) if path.parent.is_dir() else ""
+        near = did_you_mean(path.name, [p.name for p in path.parent.glob("*") if p.is_file()]) if path.parent.is_dir() else ""
         need = "a tab-separated table of element-gene pairs, plain or gzip"
-        raise DataError(explain(f"cannot read {path}{near}", "no such file", need, "check the path"))
+        raise DataError(explain(f"cannot read {path}{near}", "a folder" if path.is_dir() else "no such file", need, "check the path"))
     frame = read_pairs(path, build)
     said = {str(v) for c in BUILD_COLUMNS if c in frame for v in frame[c].dropna().unique()} | ({build} if build else set())
     if len({canonical_build(b) for b in said}) > 1:

@@ -64,11 +64,11 @@ def text(
         *(f"not compared: {name}: {reason}" for name, reason in scored.skipped.items()),
         "",
     ]
-    for title, shown in (("by distance", strata), ("by study", studies[:MOST_STUDIES])):
+    for title, shown in (("by distance", strata), *([("by study", studies[:MOST_STUDIES])] if len(studies) > 1 else [])):
         lines += [f"{title}: AUPRC (recall at {PRECISION:.0%} precision)", _by_part(scored.names, keys, shown), ""]
     if len(studies) > MOST_STUDIES:
         lines += [f"{len(studies) - MOST_STUDIES} more studies: studies.csv", ""]
-    lines += [*by_study(scored.names, studies), ""]
+    lines += [*by_study(scored.names, studies), ""] if len(studies) > 1 else []
     rows = [[scored.names[k], f"{whole.precision[k]:.3f}", _span(pooled.interval.get(k)), f"{whole.recall[k]:.2f}"] for k in keys]
     rows.append(["prevalence", f"{whole.prevalence:.3f}", "", ""])
     lines += ["pooled, to be read last: it mixes near pairs with far ones", _table(["", "AUPRC", "95% interval", "recall"], rows), ""]
@@ -123,7 +123,10 @@ def by_study(names: Mapping[str, str], parts: Sequence[PartLike]) -> list[str]:
 
 def _by_part(names: Mapping[str, str], keys: Sequence[str], parts: Sequence[PartLike]) -> str:
     strata = [p.stratum for p in parts]
-    rows = [["regulated", *(f"{s.regulated:,} of {s.pairs:,}" for s in strata)], ["prevalence", *(f"{s.prevalence:.3f}" for s in strata)]]
+    rows = [
+        ["regulated", *(f"{s.regulated:,} of {s.pairs:,}" for s in strata)],
+        ["prevalence", *(f"{s.prevalence:.3f}" if s.pairs else "-" for s in strata)],
+    ]
     rows += [[names[k], *(f"{s.precision[k]:.3f} ({s.recall[k]:.2f})" if s.regulated else "-" for s in strata)] for k in keys]
     return _table(["", *(s.name for s in strata)], rows)
 

@@ -148,7 +148,8 @@ def curve_table(scored: Scored) -> pd.DataFrame:
 
 def verdicts(scored: Scored, strata: Sequence[Part], by_study: Sequence[Part], pooled: Part) -> list[tuple[str, str]]:
     """Sentences for the report's first lines, each with its kind: bad news first."""
-    found = [("loss" if "promise no" in (said := promise([p.stratum for p in strata], list(scored.scores))) else "win", _sentence(said))]
+    said = promise([p.stratum for p in strata], list(scored.scores))
+    found = [("loss", _sentence(said))] if "promise no" in said else []
     share = by_study[0].stratum.regulated / max(pooled.stratum.regulated, 1)
     if len(by_study) > 1 and share > 0.5:
         s = by_study[0].stratum
