@@ -14,6 +14,7 @@ import yaml
 from seqsci import cli, load_fit
 from seqsci.domains.ecology import models as ecology
 from seqsci.domains.finance import models as finance
+from seqsci.domains.genomics import models as genomics
 from seqsci.domains.memory import models as memory
 from seqsci.registry import names, read_config
 
@@ -60,7 +61,7 @@ def test_show_prints_equation_parameters_and_sources_without_torch():
 
 def test_every_shipped_configuration_parses_and_names_a_known_model():
     for name in names():
-        assert read_config(name)["model"] in finance.MODELS | memory.MODELS | ecology.MODELS
+        assert read_config(name)["model"] in finance.MODELS | memory.MODELS | ecology.MODELS | genomics.MODELS
         cli.main(["show", name])  # refuses a model that its domain does not have
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import types
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from seqsci import registry
 from seqsci.cli import main
-from seqsci.domains.genomics.enhancer import command
 from seqsci.domains.genomics.enhancer.bank import DecayBank
 from seqsci.domains.genomics.enhancer.pairs import check_pairs, read_pairs
 from seqsci.domains.genomics.enhancer.predict import Signal, predict_links, write_links
@@ -24,14 +21,6 @@ from seqsci.errors import DataError
 SIZES = {"chr1": 2_000_000, "chr2": 2_000_000}
 DATA = os.environ.get("SEQSCI_DATA")
 FILE = "genomics/enhancer_crispr/EPCrisprBenchmark_combined_data.training_K562.GRCh38.tsv.gz"
-
-
-@pytest.fixture(autouse=True)
-def manifest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The domain as its manifest will name it."""
-    shipped = registry.manifests()
-    own = types.SimpleNamespace(NAME="genomics", CONFIGS={}, PREDICT={"enhancer": command.__name__})
-    monkeypatch.setattr(registry, "manifests", lambda: {**shipped, "genomics": own})
 
 
 @pytest.fixture

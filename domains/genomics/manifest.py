@@ -14,7 +14,10 @@ CONFIGS = {
 }
 TEMPLATES = ("enhancer_pairs", "methylation_counts")
 """Configurations that wait for a file of the user's."""
-OPTIONS: dict[str, str] = {}
+OPTIONS: dict[str, str] = {
+    "data.build": "genome build of the files, such as hg38, where they do not declare it",
+    "data.source": "published table in SEQSCI_DATA, where no file is given: crispr_k562",
+}
 """Keys of a configuration that are options of `seqsci fit`, with their help."""
 STUDY = "seqsci.domains.genomics.study:build"
 """Import path of the function that turns a configuration into a study."""

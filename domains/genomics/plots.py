@@ -14,5 +14,6 @@ from seqsci.plots import Captioned
 
 def figures(fit: Fit, tables: Mapping[str, Any]) -> list[Captioned]:
     """The domain's figures of a fit; ``tables`` are the CSV files of its run."""
-    room = enhancer if isinstance(fit.model.mechanism, ScreenedPair) else methylation
-    return room.figures(fit, tables)
+    if isinstance(fit.model.mechanism, ScreenedPair):
+        return enhancer.figures(fit, tables)
+    return methylation.figures(fit, tables)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 HELP = "held-out comparison of a run, or a table of several runs"
 SCORES = {
+    "auprc_below_10_kb": "AUPRC <10 kb",
+    "auprc_10_to_100_kb": "10-100 kb",
+    "auprc_beyond_100_kb": ">100 kb",
+    "auprc_pooled": "pooled",
     "qlike": "QLIKE",
     "nll": "NLL",
     "log_loss": "log loss",

@@ -33,7 +33,8 @@ def overrides() -> dict[str, str]:
     found = dict(GENERAL)
     for domain, manifest in manifests().items():
         for key, text in getattr(manifest, "OPTIONS", {}).items():
-            found[key] = found.get(key) or (text and f"{text} ({domain})")
+            if key not in GENERAL:
+                found[key] = "; ".join(t for t in (found.get(key, ""), text and f"{text} ({domain})") if t)
     return found
 
 

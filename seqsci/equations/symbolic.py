@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -144,9 +145,9 @@ def latex(mechanism: Mechanism, observation: Observation, folded: tuple[tuple[st
     outcome = symbols([o.name for o in mechanism.outcomes])
     names: dict[sp.Symbol, str] = {free[p.name]: p.symbol for p in equations.parameters}
     for role in mechanism.states:
-        names[states[role.name]] = rf"{role.symbol or role.name}_{{t-1}}"
+        names[states[role.name]] = _at(role.symbol, "t-1") or rf"{role.name}_{{t-1}}"
     for datum in (*mechanism.known, *mechanism.outcomes):
-        names[{**known, **outcome}[datum.name]] = rf"{datum.symbol or datum.name}_t"
+        names[{**known, **outcome}[datum.name]] = _at(datum.symbol, "t") or f"{datum.name}_t"
     lines = []
     reads = equations.read(parameters, states, known)
     read_symbols = symbols([f"{n}_read" for n in reads])
@@ -161,19 +162,27 @@ def latex(mechanism: Mechanism, observation: Observation, folded: tuple[tuple[st
         shown[name] = symbol
     step = equations.update(parameters, states, known, outcome, shown)
     for role, new, gated in zip(mechanism.states, step.states, step.gates, strict=True):
-        c = role.symbol or role.name
+        now, before = _at(role.symbol, "t") or f"{role.name}_t", names[states[role.name]]
         if gated is None:
-            lines.append(rf"{c}_t = {_print(sp.sympify(new), names)}")
+            lines.append(rf"{now} = {_print(sp.sympify(new), names)}")
             continue
         lines += [rf"f_t = {_print(sp.sympify(gated.forget), names)}", rf"i_t = {_print(sp.sympify(gated.write), names)}"]
         lines.append(rf"z_t = {_print(sp.sympify(gated.candidate), names)}")
         leak = "" if gated.leak == 0 else f" + {_print(sp.sympify(gated.leak), names)}"
-        lines.append(rf"{c}_t = f_t\,{c}_{{t-1}} + i_t\,z_t{leak}")
+        lines.append(rf"{now} = f_t\,{before} + i_t\,z_t{leak}")
     given = equations.given(parameters, shown)
     arguments = ", ".join(_print(sp.sympify(given[n]), names) for n in (*observation.arguments, *(p.name for p in observation.parameters)))
     y = mechanism.outcomes[0]
-    lines.append(rf"{y.symbol or y.name}_t \sim \mathrm{{{type(observation).__name__}}}\left({arguments}\right)")
+    lines.append(rf"{_at(y.symbol, 't') or f'{y.name}_t'} \sim \mathrm{{{type(observation).__name__}}}\left({arguments}\right)")
     return lines
+
+
+def _at(symbol: str, when: str) -> str:
+    """A symbol at a time, whose subscript joins one that the symbol has: two in a row are no LaTeX. Empty for no symbol."""
+    indexed = re.fullmatch(r"(.+)_(?:\{([^{}]+)\}|([A-Za-z0-9]))", symbol)
+    if indexed:
+        return f"{indexed[1]}_{{{indexed[2] or indexed[3]},{when}}}"
+    return symbol and (f"{symbol}_t" if when == "t" else f"{symbol}_{{{when}}}")
 
 
 def _print(expression: sp.Expr, names: Mapping[sp.Symbol, str]) -> str:

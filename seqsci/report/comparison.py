@@ -21,15 +21,27 @@ SCORE_HEADS = {
     "kupiec_1": "p (Kupiec)",
     "below_5": "below 5 % quantile",
     "kupiec_5": "p (Kupiec)",
+    "auprc_below_10_kb": "AUPRC < 10 kb",
+    "auprc_10_to_100_kb": "AUPRC 10–100 kb",
+    "auprc_beyond_100_kb": "AUPRC > 100 kb",
+    "auprc_pooled": "AUPRC pooled",
+    "recall70_below_10_kb": "recall at 70 %, < 10 kb",
+    "recall70_10_to_100_kb": "recall at 70 %, 10–100 kb",
+    "recall70_beyond_100_kb": "recall at 70 %, > 100 kb",
+    "recall70_pooled": "recall at 70 %, pooled",
 }
 NAMES = ("ours is better", "no significant difference", "OURS IS WORSE")
 
 
 def _named(differences: Sequence[Difference]) -> str:
+    """Baselines by score, scores with the same baselines together."""
     by_score: dict[str, list[str]] = {}
     for d in differences:
         by_score.setdefault(d.score, []).append(f"“{d.baseline}”" if "," in d.baseline else d.baseline)
-    return "; ".join(f"{', '.join(names)} ({score})" for score, names in by_score.items()) or "none"
+    scores: dict[tuple[str, ...], list[str]] = {}
+    for score, names in by_score.items():
+        scores.setdefault(tuple(names), []).append(score)
+    return "; ".join(f"{', '.join(names)} ({'; '.join(of)})" for names, of in scores.items()) or "none"
 
 
 def held_out_section(held_out: HeldOut, label: str) -> dict[str, Any]:
@@ -75,6 +87,7 @@ def held_out_section(held_out: HeldOut, label: str) -> dict[str, Any]:
             }
             for d in held_out.differences
         ],
+        "decided": any(d.decided is not None for d in held_out.differences),
         "figures": figures,
     }
 

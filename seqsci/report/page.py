@@ -223,6 +223,7 @@ def _page(run: Run) -> str:
             derived=[_estimate(e) for e in run.estimates if e.name not in known],
             states=[drawn(c) for c in states],
             several=len(fit.sequences.starts) > 1,
+            paths=not paths.one_row_a_unit(fit),
             constant=[plain(v) for v in paths.constant_gates(fit)],
             domain=[drawn(c) for c in domain],
             domain_missing=missing,

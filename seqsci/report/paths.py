@@ -20,6 +20,11 @@ def _rows_axis(fit: Fit) -> tuple[Array, str]:
     return time, "" if time.dtype.kind == "M" else "row"
 
 
+def one_row_a_unit(fit: Fit) -> bool:
+    """Whether every unit has one row, so that there are no paths to draw."""
+    return 1 < len(fit.sequences) == len(fit.sequences.starts)
+
+
 def outcome_figure(fit: Fit, discrete: bool) -> Captioned:
     """The outcome with its predictive band; for a discrete outcome, running means of outcome and forecast."""
     from seqsci.forecast import one_step
@@ -29,12 +34,21 @@ def outcome_figure(fit: Fit, discrete: bool) -> Captioned:
     forecast = one_step(fit.model, fit.path.reads, fit.model.kernel().program.read_names)
     drawn, axis = panel(label, f"{fit.outcome} [{fit.unit}]")
     if discrete:
-        span, seen = max(len(y) // 50, 1), ~np.isnan(y)
-        for values, color in ((y, SOFT), (forecast.mean, ACCENT)):
-            smooth = np.convolve(values[seen], np.ones(span) / span, mode="valid")
-            trace_line(axis, time[seen][span - 1 :], smooth, color)
+        span, seen, mean = max(len(y) // 50, 1), ~np.isnan(y), np.broadcast_to(forecast.mean, y.shape)
+        alone = one_row_a_unit(fit)
+        order = np.flatnonzero(seen)
+        if alone:
+            order = order[np.argsort(mean[order], kind="stable")]
+            axis.set_xlabel("rows in the order of their forecast", color=INK, fontsize=11)
+        for values, color in ((y, SOFT), (mean, ACCENT)):
+            smooth = np.convolve(values[order], np.ones(span) / span, mode="valid")
+            trace_line(axis, (np.arange(len(order)) if alone else time[seen])[span - 1 :], smooth, color)
         text = f"Means of {span} rows: outcome (grey), forecast (red). See whether red follows grey"
-        text += ", unit by unit; rows are no calendar." if len(fit.sequences.starts) > 1 else "; a lasting gap is a bias."
+        if alone:
+            text = f"Rows in the order of their forecast, as no unit has two: {text[0].lower()}{text[1:]} from the least to the largest "
+            text += "forecast; these rows were fitted."
+        else:
+            text += ", unit by unit; rows are no calendar." if len(fit.sequences.starts) > 1 else "; a lasting gap is a bias."
         return Captioned("Outcome and forecast", drawn, text)
     low, high = (np.broadcast_to(forecast.quantile(p), y.shape) for p in PROBABILITIES)
     (trace_bars if np.nanmin(y) < 0 < np.nanmax(y) else trace_line)(axis, time, y, SOFT)
@@ -68,7 +82,9 @@ def _readable_states(fit: Fit) -> list[tuple[State, Array]]:
 
 
 def state_figures(fit: Fit, most: int = 6) -> list[Captioned]:
-    """Each state row by row, before its row is seen, and each forget gate that moves; at most so many states."""
+    """Each state row by row, before its row is seen, and each forget gate that moves; at most so many states, none of one-row units."""
+    if one_row_a_unit(fit):
+        return []
     time, label = _rows_axis(fit)
     several = len(fit.sequences.starts) > 1
     gated = fit.path.gates.shape[1] // 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,12 @@ def recall_at_precision(regulated: npt.ArrayLike, score: npt.ArrayLike, precisio
     1.0
     """
     return float(_Ranked.of(np.asarray(regulated, bool), np.asarray(score, float)).recall(_weights(regulated, None), precision)[0])
+
+
+def between(value: float, drawn: Array, level: float = 0.95) -> Estimate:
+    """A value with the quantiles of its resampled ones (draws,)."""
+    low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(value, float(low), float(high))
 
 
 def _weights(regulated: npt.ArrayLike, weight: npt.ArrayLike | None) -> Array:
@@ -132,20 +138,25 @@ class Evaluation:
 
         Source: cluster bootstrap, DOI 10.1017/CBO9780511802843.
         """
+        keys = (key,) if other is None else (key, other)
+        drawn, y = self.resampled(keys, cluster), labels(self.frame)
+        value = average_precision(y, self.scores[key]) - (0.0 if other is None else average_precision(y, self.scores[other]))
+        return between(value, drawn[key] if other is None else drawn[key] - drawn[other], level)
+
+    def resampled(self, keys: Sequence[str], cluster: str = "measuredGeneSymbol") -> dict[str, Array]:
+        """Average precision of models when whole clusters are drawn anew (draws,), the same draws for all; NaN without a regulated pair."""
         y, codes = labels(self.frame), pd.factorize(self.frame[cluster])[0]
         count = int(codes.max()) + 1
         if count < 2:
             raise DataError(explain(f"one {cluster} has no spread", "1 cluster", "2 or more", "cluster by something finer"))
-        rng = np.random.default_rng(self.seed)
-        found = []
+        rng, ranked = np.random.default_rng(self.seed), {k: _Ranked.of(y, self.scores[k]) for k in keys}
+        found: dict[str, list[Array]] = {k: [] for k in keys}
         for first in range(0, self.draws, 100):
             many = min(100, self.draws - first)
             weight = rng.multinomial(count, np.full(count, 1.0 / count), size=many)[:, codes].astype(float)
-            one = _Ranked.of(y, self.scores[key]).precision(weight)
-            found.append(one if other is None else one - _Ranked.of(y, self.scores[other]).precision(weight))
-        value = average_precision(y, self.scores[key]) - (0.0 if other is None else average_precision(y, self.scores[other]))
-        low, high = np.nanquantile(np.concatenate(found), [(1 - level) / 2, (1 + level) / 2])
-        return Estimate(value, float(low), float(high))
+            for k, r in ranked.items():
+                found[k].append(r.precision(weight))
+        return {k: np.concatenate(v) for k, v in found.items()}
 
     def text(self, names: Mapping[str, str] | None = None) -> str:
         """Tables: distance strata, studies, then pooled with intervals by gene and by chromosome."""
