@@ -74,7 +74,7 @@ def table_course_figure(course: pd.DataFrame, curve: pd.DataFrame, identified: b
     wanted = curve.set_index("time")["fraction"].reindex(course["time"]).to_numpy()
     outside = int(((wanted < course["low"]) | (wanted > course["high"])).sum())
     text = (
-        f"Points: share of methylated reads, with 95 % intervals over the fitted units; line: the fit; dashed: its equilibrium. The line "
+        "Points: share of methylated reads, with 95 % intervals over the fitted units; line: the fit; dashed: its equilibrium. The line "
     )
     text += f"misses {outside} of {len(course)} intervals"
     text += "; misses at early times are a sign of sites with different rates." if outside else "."
@@ -82,10 +82,31 @@ def table_course_figure(course: pd.DataFrame, curve: pd.DataFrame, identified: b
     return Captioned("Methylation over time", drawn, text)
 
 
+def quantity_figure(table: pd.DataFrame, name: str, title: str, unit: str) -> Captioned:
+    """One quantity of the frame of `kinetics_by_class` by class, with 95 % intervals; grey where not identified; from a run's tables."""
+    drawn, axis = panel(f"{title} [{unit}]" if unit else title, "", 0.9 + 0.3 * len(table))
+    _interval(axis, table, name)
+    ends = table[[f"{name}_low", f"{name}_high"]].to_numpy(float)
+    if name == "half_life" and np.nanmax(ends) > 5 * np.nanmin(ends) > 0:
+        from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
+        axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.xaxis.set_major_formatter(ScalarFormatter())
+        axis.xaxis.set_minor_formatter(NullFormatter())
+    known = table[table["identified"]]
+    text = "Point: maximum likelihood; line: 95 % interval, clustered by 1 Mb block; n sites. "
+    text += "Grey: the reads do not hold the rate. " if len(known) < len(table) else ""
+    first = known.iloc[0] if len(known) else table.iloc[0]
+    apart = known[(known[f"{name}_low"] > first[f"{name}_high"]) | (known[f"{name}_high"] < first[f"{name}_low"])]
+    found = f"{len(apart)} of {max(len(known) - 1, 0)} classes have an interval apart from that of {first['class']}."
+    return Captioned(f"{title[0].upper()}{title[1:]} by class of sites", drawn, text + (found if len(table) > 1 else ""))
+
+
 def imputation_figure(table: pd.DataFrame) -> Captioned:
     """The leaky bank minus each other imputer of masked sites, with block intervals; from a run's tables."""
     paired = table[table["difference"].notna()].reset_index(drop=True)
-    drawn, axis = panel("leaky bank minus the other [nats a read]", "", 0.8 + 0.34 * len(paired))
+    drawn, axis = panel("difference [nats a read]", "", 0.8 + 0.34 * len(paired))
     for i, row in paired.iterrows():
         y = len(paired) - 1 - int(i)
         decided = row["high"] < 0 or row["low"] > 0
@@ -97,6 +118,7 @@ def imputation_figure(table: pd.DataFrame) -> Captioned:
     worse = paired.loc[paired["low"] > 0, "imputer"]
     bank = float(table.loc[table["difference"].isna(), "nll"].iloc[0])
     lost = f"It LOSES to {', '.join(worse)}. " if len(worse) else ""
-    text = f"Masked sites at the last time, imputed from the other sites; left of 0 the bank of leaky channels (NLL {bank:.4f}) is better. "
-    text += f"{lost}{int(table['sites'].iloc[0]):,} sites in {int(table['blocks'].iloc[0])} blocks, whole blocks held out; 95 % block bootstrap."
+    text = f"Masked sites at the last time, imputed from the other sites. Bank of leaky channels (NLL {bank:.4f}) minus each other: it is "
+    text += f"better left of 0. {lost}{int(table['sites'].iloc[0]):,} sites in {int(table['blocks'].iloc[0])} blocks of 1 Mb, whole blocks "
+    text += "held out; 95 % block bootstrap."
     return Captioned("Imputation of masked sites", drawn, text)

@@ -17,7 +17,9 @@ def figures(fit: Fit, tables: Mapping[str, Any]) -> list[Captioned]:
         found.append(plots.table_course_figure(tables["course"], tables["curve"], "verdict" in tables and _identified(tables["verdict"])))
     if "kinetics" in tables:
         table = tables["kinetics"]
-        found.append(plots.class_figure(table, str(table["time_unit"].iloc[0])))
+        unit = str(table["time_unit"].iloc[0])
+        for name, title in (("half_life", "half-life"), ("equilibrium", "equilibrium fraction")):
+            found.append(plots.quantity_figure(table, name, title, unit if name == "half_life" else ""))
     if "imputation" in tables:
         found.append(plots.imputation_figure(tables["imputation"]))
     return found

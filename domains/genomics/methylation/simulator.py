@@ -69,7 +69,7 @@ class Passages:
         """Reads of so many sites, about 100 bp apart; the same seed gives the same bits.
 
         Args:
-            runs_apart: bp between runs of `RUN` neighbouring sites (as CpG islands lie), so that few sites span many 1 Mb blocks; 0: one run.
+            runs_apart: bp between runs of `RUN` neighbouring sites (as CpG islands lie), so that few sites span many blocks; 0: one run.
         """
         rng = np.random.default_rng(seed)
         c0 = self.initial_fraction
