@@ -64,11 +64,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_recovers_the_culture_and_keeps_its_tables(made):
     found = pd.read_csv(made / "parameters.csv").set_index("name")
     for name, truth in (("maintenance", 0.96), ("de_novo", 0.17)):
-        assert abs(found.loc[name, "value"] - truth) < 4 * found.loc[name, "standard_error"] < 0.1
+        assert abs(found.loc[name, "value"] - truth) < 4 * found.loc[name, "standard_error"] < 0.4
     verdict = pd.read_csv(made / "verdict.csv")
     assert verdict["kind"].tolist() == ["win"] and "identified" in verdict["sentence"][0]
     course, curve = pd.read_csv(made / "course.csv"), pd.read_csv(made / "curve.csv")
-    assert (course["low"] <= course["fraction"]).all() and course["coverage"].sum() == 300 * 5 * 10 or len(course) == 5
+    assert (course["low"] <= course["fraction"]).all() and course["time"].tolist() == [0, 1, 2, 3, 4]
     assert curve["fraction"].between(0, 1).all()
     kinetics = pd.read_csv(made / "kinetics.csv")
     assert kinetics["class"][0] == "all sites" and kinetics["sites"][0] == 300 and len(kinetics) > 2
@@ -85,7 +85,7 @@ def test_the_comparison_says_who_wins_over_blocks(made, capsys):
         assert row["verdict"] == ("ours is better" if row["high"] < 0 else "OURS IS WORSE" if row["low"] > 0 else "not decided")
     assert paired.loc["last value", "mean"] == pytest.approx(scores["nll"][0] - scores.set_index("model").loc["last value", "nll"])
     before = (made / "scores.csv").read_text().splitlines()[1].split(",")[:2]
-    said = spoken(capsys, "compare", str(made))
+    said = spoken(capsys, "compare", str(made))[0]
     assert "development data" in said and "WORSE than" in said
     assert (made / "scores.csv").read_text().splitlines()[1].split(",")[:2] == before
 
@@ -99,7 +99,7 @@ def test_the_report_shows_the_verdict_first_and_the_domains_figures(made, capsys
 
 
 def test_the_demo_is_shown_and_says_why_it_is_not_compared(capsys):
-    assert "maintenance" in spoken(capsys, "show", "genomics/methylation_demo")
+    assert "maintenance" in spoken(capsys, "show", "genomics/methylation_demo")[0]
     small = DEMO | {"divisions": 20, "every": 4}
     study = build({"name": "d", "domain": "genomics", "model": "per_division", "data": {"simulated": small}})
     assert "global mean" in study.not_compared
@@ -150,7 +150,9 @@ def test_files_of_three_formats_give_the_same_series(files, tmp_path):
     for t, reads in zip((0, 4, 16), (READS[i] // (3 - i) for i in range(3)), strict=True):
         lines = [f"x\tchr1\t{101 + 10 * i}\tF\t10\t{10 * m:.2f}\t{100 - 10 * m:.2f}" for i, m in enumerate(reads)]
         (tmp_path / f"{t}.txt").write_text("chrBase\tchr\tbase\tstrand\tcoverage\tfreqC\tfreqT\n" + "\n".join(lines) + "\n")
-        rows = [f"chr1\t{100 + 10 * i}\t{101 + 10 * i}\tm\t10\t+\t0\t0\t0\t10\t0\t{m}\t{10 - m}\t0\t0\t0\t0\t0" for i, m in enumerate(reads)]
+        rows = [
+            f"chr1\t{100 + 10 * i}\t{101 + 10 * i}\tm\t10\t+\t0\t0\t0\t10\t0\t{m}\t{10 - m}\t0\t0\t0\t0\t0" for i, m in enumerate(reads)
+        ]
         (tmp_path / f"{t}.bed").write_text("\n".join(rows) + "\n")
         kit.append(str(tmp_path / f"{t}.txt"))
         bed.append(str(tmp_path / f"{t}.bed"))
@@ -162,7 +164,7 @@ def test_files_of_three_formats_give_the_same_series(files, tmp_path):
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        ({"paths": {0: "A", 4: "B"}, "simulated": {"sits": 3}}, "no such file"),
+        ({"paths": {0: "A.cov", 4: "B.cov"}, "simulated": {"sits": 3}}, "no such file"),
         ({}, "no counts"),
         ({"source": "repli_chr21"}, "repli_chr22"),
         ({"simulated": {"maintenance": 2}}, "cannot be simulated"),

@@ -27,7 +27,7 @@ def run(values: Mapping[str, str | None]) -> None:
     faults = [f"--{name} is missing" for name in ("counts", "out") if values.get(name) is None]
     files = [p.strip() for p in (values.get("counts") or "").split(",") if p.strip()]
     times = _numbers(values.get("times"), faults) or ([0.0] if len(files) == 1 else [])
-    at = (_numbers(values.get("at"), faults) or [None])[0]
+    later = _numbers(values.get("at"), faults)[:1]
     out = Path(str(values.get("out") or "x.bedgraph")).expanduser()
     name = out.name.lower().removesuffix(".gz")
     if not name.endswith(ENDINGS):
@@ -35,9 +35,9 @@ def run(values: Mapping[str, str | None]) -> None:
     if name.endswith((".bw", ".bigwig")) and values.get("sizes") is None:
         faults.append("a bigWig needs --sizes chrom.sizes")
     if (values.get("merge-strands") or "no").lower() not in ("yes", "no", "true", "false"):
-        faults.append(f"--merge-strands {values['merge-strands']}, not yes or no")
-    if at is not None and (len(files) < 2 or not times or at <= times[-1]):
-        faults.append(f"--at {at:g} from {len(files)} files, the last at {times[-1]:g}" if times else f"--at {at:g} without --times")
+        faults.append(f"--merge-strands {values.get('merge-strands')}, not yes or no")
+    if later and (len(files) < 2 or not times or later[0] <= times[-1]):
+        faults.append(f"--at {later[0]:g} from {len(files)} files, times {values.get('times') or 'not given'}")
     if faults:
         fix = "seqsci predict genomics/methylation --counts a.cov.gz,b.cov.gz --times 0,4 --at 16 --out fractions.bedgraph"
         expected = "--counts, --out; with --at two files or more, and a time after the last"
@@ -51,7 +51,7 @@ def run(values: Mapping[str, str | None]) -> None:
     frame = held.frame()
     if frame.attrs["build"] is None and len(files) > 1:
         print("seqsci: no file declares a genome build; they are taken to be of one (state it: --build hg38)", file=sys.stderr)
-    task = Imputation(times[-1]) if at is None else Forecast(at)
+    task = Forecast(later[0]) if later else Imputation(times[-1])
     learned = task.learn(frame)
     print(f"seqsci: {learned}", file=sys.stderr)
     sizes = None if values.get("sizes") is None else _sizes(str(values["sizes"]))

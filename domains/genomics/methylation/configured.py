@@ -155,5 +155,5 @@ def _simulated(drawn: Section, strands: StrandConvention) -> Counts:
     refuse(drawn.faults)
     made = Passages(**shares, **culture, divisions=divisions, every=every, strands=strands)
     truth = f"simulated with mu {made.maintenance:g}, delta {made.de_novo:g} ({type(strands).__name__}): equilibrium {made.equilibrium:.3f}"
-    left = float(strands.kept(made.maintenance) - strands.written(made.de_novo)) ** divisions  # type: ignore[arg-type]
+    left = float(strands.kept(made.maintenance) - strands.written(made.de_novo)) ** divisions
     return Counts(made.draw(sites, seed, apart), (f"{truth}, initial fraction {made.initial_fraction:g}",), kept=abs(left))

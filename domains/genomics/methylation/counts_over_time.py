@@ -73,7 +73,7 @@ class CountFiles:
 
     def _one(self, path: str) -> pd.DataFrame:
         name = Path(path).name.removesuffix(".gz").lower()
-        kind = self.format or ENDINGS.get(Path(name).suffix)
+        kind = self.format or ENDINGS.get(Path(name).suffix, "")
         if kind not in READERS:
             what = f"{path}: what format is this?"
             raise DataError(explain(what, kind or f"the ending of {name}", ", ".join(READERS), "state it: --data.format bismark"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from seqsci.cells.methylation import DivisionMethylation, PopulationStrands, RelaxingMethylation, StrandConvention
 from seqsci.gates.elapsed import ElapsedGate
 from seqsci.model import Model
@@ -28,5 +30,9 @@ def per_hour_overdispersed(unit: str = "hours", strands: StrandConvention = POPU
     return per_time(unit, strands, BetaBinomial()).named(f"methylation over {unit}, overdispersed")
 
 
-MODELS = {"per_division": per_division, "per_hour": per_time, "per_hour_overdispersed": per_hour_overdispersed}
+MODELS: dict[str, Callable[..., Model]] = {
+    "per_division": per_division,
+    "per_hour": per_time,
+    "per_hour_overdispersed": per_hour_overdispersed,
+}
 """Builders by the name that configurations use."""

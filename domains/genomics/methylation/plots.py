@@ -73,9 +73,8 @@ def table_course_figure(course: pd.DataFrame, curve: pd.DataFrame, identified: b
     )
     wanted = curve.set_index("time")["fraction"].reindex(course["time"]).to_numpy()
     outside = int(((wanted < course["low"]) | (wanted > course["high"])).sum())
-    text = (
-        "Points: share of methylated reads, with 95 % intervals over the fitted units; line: the fit; dashed: its equilibrium. The line "
-    )
+    text = "Points: share of methylated reads, with 95 % intervals that allow for dependence as the standard errors do; line: the fit; "
+    text += "dashed: its equilibrium. The line "
     text += f"misses {outside} of {len(course)} intervals"
     text += "; misses at early times are a sign of sites with different rates." if outside else "."
     text += "" if identified else " Grey line: the rate is not identified, other curves fit as well."
@@ -107,8 +106,8 @@ def imputation_figure(table: pd.DataFrame) -> Captioned:
     """The leaky bank minus each other imputer of masked sites, with block intervals; from a run's tables."""
     paired = table[table["difference"].notna()].reset_index(drop=True)
     drawn, axis = panel("difference [nats a read]", "", 0.8 + 0.34 * len(paired))
-    for i, row in paired.iterrows():
-        y = len(paired) - 1 - int(i)
+    for i, row in enumerate(paired.to_dict("records")):
+        y = len(paired) - 1 - i
         decided = row["high"] < 0 or row["low"] > 0
         axis.plot([row["low"], row["high"]], [y, y], color=INK if decided else SOFT, linewidth=1.6)
         axis.plot([row["difference"]], [y], "o", color=ACCENT if decided else SOFT, markersize=5)

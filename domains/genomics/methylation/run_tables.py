@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +41,8 @@ class RunTables:
         """Tables by name; one that cannot be made is absent, and a printed note says why."""
         found = judged(fit, int((self.series.totals("coverage") > 0).sum()))
         tables = {"verdict": verdict(found, self.series), "course": self.course(), "curve": self.curve(fit)}
-        for name, make in (("kinetics", lambda: self.kinetics(found)), ("imputation", self.imputation)):
+        makers: dict[str, Callable[[], pd.DataFrame]] = {"kinetics": lambda: self.kinetics(found), "imputation": self.imputation}
+        for name, make in makers.items():
             try:
                 tables[name] = make()
             except SeqsciError as error:
