@@ -10,7 +10,7 @@ import pandas as pd
 
 from seqsci.domains.genomics.methylation.held_out import FEWEST_BLOCKS, FOLDS, stretch
 from seqsci.domains.genomics.methylation.imputation import IMPUTERS, Imputer, LeakyBank, at_time
-from seqsci.domains.genomics.methylation.kinetics import RATES, ByDensity, ByNeighbourLevel, Kinetics, judged, kinetics_by_class
+from seqsci.domains.genomics.methylation.kinetics import ByDensity, ByNeighbourLevel, Kinetics, judged, kinetics_by_class
 from seqsci.domains.genomics.methylation.scoring import folds, paired_interval, read_losses
 from seqsci.domains.genomics.methylation.series import SiteSeries
 from seqsci.errors import SeqsciError
@@ -29,18 +29,22 @@ class RunTables:
     Attributes:
         series: all sites; clustered: the reads of each cluster of the standard errors, sites or blocks.
         share: of each block that imputation is scored on.
-        imputers: what is compared in imputing masked sites; none: no table.
+        imputers: what is compared in imputing masked sites; none: no table. not_compared: why the last time is not held out, or empty.
     """
 
     series: SiteSeries
     clustered: SiteSeries
     share: float = 1.0
     imputers: tuple[Imputer, ...] = IMPUTERS
+    not_compared: str = ""
 
     def __call__(self, fit: Fit) -> dict[str, pd.DataFrame]:
         """Tables by name; one that cannot be made is absent, and a printed note says why."""
         found = judged(fit, int((self.series.totals("coverage") > 0).sum()))
-        tables = {"verdict": verdict(found, self.series), "course": self.course(), "curve": self.curve(fit)}
+        told = verdict(found, self.series)
+        if self.not_compared:
+            told = pd.concat([told, pd.DataFrame([{"kind": "tie", "sentence": f"Not compared: {self.not_compared}."}])])
+        tables = {"verdict": told, "course": self.course(), "curve": self.curve(fit)}
         makers: dict[str, Callable[[], pd.DataFrame]] = {"kinetics": lambda: self.kinetics(found), "imputation": self.imputation}
         for name, make in makers.items():
             try:
@@ -112,7 +116,7 @@ def _values(fit: Fit) -> dict[str, float]:
 
 
 def verdict(found: Kinetics, series: SiteSeries) -> pd.DataFrame:
-    """Columns kind (win, tie or loss) and sentence: whether these reads hold the rates, for the report's first lines."""
+    """Columns kind (win or loss) and sentence: whether these reads hold the rates, for the report's first lines."""
     if found.identified:
         e = {x.name: x for x in (*found.fit.estimates(), *found.fit.derived())}
         half = e["half_life"]
@@ -122,6 +126,5 @@ def verdict(found: Kinetics, series: SiteSeries) -> pd.DataFrame:
         )
         return pd.DataFrame([{"kind": "win", "sentence": f"{text} changes is refused, 2 log likelihood ratio {found.ratio:,.0f}."}])
     named = "(mu, delta)" if "maintenance" in found.fit.model.free_names else "(mu, delta), and so the half-life,"
-    kind = "tie" if set(RATES) <= set(found.fit.model.fixed) else "loss"
-    rows = [{"kind": kind, "sentence": f"{named} are NOT identified by these reads: {reason}."} for reason in found.reasons]
+    rows = [{"kind": "loss", "sentence": f"{named} are NOT identified by these reads: {reason}."} for reason in found.reasons]
     return pd.DataFrame(rows)

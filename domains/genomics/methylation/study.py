@@ -82,7 +82,9 @@ def build(config: Mapping[str, Any]) -> Study:
         units=units.names(),
         held_out=test,
         not_compared=reason,
-        tables=RunTables(series, series.by_block() if units.clusters == "block" else series, terms.share, IMPUTERS if imputed else ()),
+        tables=RunTables(
+            series, series.by_block() if units.clusters == "block" else series, terms.share, IMPUTERS if imputed else (), reason
+        ),
     )
 
 
