@@ -166,7 +166,7 @@ def test_files_of_three_formats_give_the_same_series(files, tmp_path):
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        ({"paths": {0: "A.cov", 4: "B.cov"}, "simulated": {"sits": 3}}, "no such file"),
+        ({"paths": {0: "A.cov", 4: "B.cov"}, "simulated": {"sits": 3}}, "No such file"),
         ({}, "no counts"),
         ({"source": "repli_chr21"}, "repli_chr22"),
         ({"simulated": {"maintenance": 2}}, "cannot be simulated"),

@@ -87,12 +87,10 @@ def quantity_figure(table: pd.DataFrame, name: str, title: str, unit: str) -> Ca
     _interval(axis, table, name)
     ends = table[[f"{name}_low", f"{name}_high"]].to_numpy(float)
     if name == "half_life" and np.nanmax(ends) > 5 * np.nanmin(ends) > 0:
-        from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
-
         axis.set_xscale("log")
-        axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axis.xaxis.set_major_formatter(ScalarFormatter())
-        axis.xaxis.set_minor_formatter(NullFormatter())
+        ticks = [m * 10.0**e for e in range(-6, 7) for m in (1, 2, 5) if np.nanmin(ends) * 0.8 <= m * 10.0**e <= np.nanmax(ends) * 1.2]
+        axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
+        axis.minorticks_off()
     known = table[table["identified"]]
     text = "Point: maximum likelihood; line: 95 % interval, clustered by 1 Mb block; n sites. "
     text += "Grey: the reads do not hold the rate. " if len(known) < len(table) else ""

@@ -43,7 +43,7 @@ class RunTables:
         found = judged(fit, int((self.series.totals("coverage") > 0).sum()))
         told = verdict(found, self.series)
         if self.not_compared:
-            told = pd.concat([told, pd.DataFrame([{"kind": "tie", "sentence": f"Not compared: {self.not_compared}."}])])
+            told = pd.concat([told, pd.DataFrame([{"kind": "tie", "sentence": f"Not compared: {self.not_compared}."}])], ignore_index=True)
         tables = {"verdict": told, "course": self.course(), "curve": self.curve(fit)}
         makers: dict[str, Callable[[], pd.DataFrame]] = {"kinetics": lambda: self.kinetics(found), "imputation": self.imputation}
         for name, make in makers.items():
