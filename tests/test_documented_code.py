@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = ("panels", "inference", "identifiability", "gated_layer", "engine", "gpu", "memory", "ecology", "enhancers")
+PAGES = ("panels", "inference", "identifiability", "gated_layer", "engine", "gpu", "memory", "ecology", "enhancers", "methylation")
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -17,6 +17,17 @@ TEMPLATES = ("enhancer_pairs", "methylation_counts")
 OPTIONS: dict[str, str] = {
     "data.build": "genome build of the files, such as hg38, where they do not declare it",
     "data.source": "published table in SEQSCI_DATA, where no file is given: crispr_k562",
+    "strands": "population (default) or daughter: of which strands (mu, delta) speak",
+    "clusters": "block (1 Mb) or site: what standard errors allow to depend (default: block where there are 10)",
+    "data.paths": "files of methylation counts, a file a time, separated by commas",
+    "data.times": "their times, separated by commas, increasing",
+    "data.time_unit": "hours or divisions",
+    "data.format": "bedmethyl, bismark, methylkit or table (default: by the ending)",
+    "data.code": "modification of a bedMethyl file: m or h",
+    "data.merge_strands": "yes: both strands of a CpG are added up",
+    "data.region": "a part of the genome, such as chr22:20000000-30000000",
+    "comparison.share": "share of each 1 Mb block that is scored (default: 1)",
+    "comparison.imputation": "yes (default) or no: imputation.csv",
 }
 """Keys of a configuration that are options of `seqsci fit`, with their help."""
 STUDY = "seqsci.domains.genomics.study:build"
@@ -25,5 +36,8 @@ MODELS = "seqsci.domains.genomics.models:MODELS"
 """Import path of the builders of models, by the name that configurations use."""
 PLOTS = "seqsci.domains.genomics.plots:figures"
 """Import path of the function that draws the domain's figures of a fit for the report."""
-PREDICT = {"enhancer": "seqsci.domains.genomics.enhancer.command"}
+PREDICT = {
+    "enhancer": "seqsci.domains.genomics.enhancer.command",
+    "methylation": "seqsci.domains.genomics.methylation.command",
+}
 """Predictions from files (`seqsci predict genomics/NAME`) with the module that makes them."""

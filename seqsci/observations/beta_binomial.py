@@ -17,6 +17,9 @@ OVERDISPERSION = Parameter(
     "overdispersion", Interval(1e-4, 0.99), 0.05, "1", r"\rho", "correlation of two draws of one count; 0 = binomial, 1 = all alike"
 )
 
+CHUNK = 1_000_000
+"""Masses of a cdf that are held at a time."""
+
 
 @dataclass(frozen=True)
 class BetaBinomial(Observation):
@@ -60,13 +63,24 @@ class BetaBinomial(Observation):
 
     def cdf(self, y: np.ndarray, given: Arrays) -> np.ndarray:
         wanted = np.broadcast_arrays(np.asarray(y, float), *(np.asarray(given[k], float) for k in (*self.arguments, "overdispersion")))
-        flat = [v.ravel() for v in wanted]
-        found = np.empty(flat[0].size)
-        for i, (at, p, n, rho) in enumerate(zip(*flat, strict=True)):
-            counts = np.arange(0.0, min(np.floor(at), n) + 1)
-            masses = self.log_density(counts, {"probability": p, "coverage": np.full(len(counts), n), "overdispersion": rho})
-            found[i] = 1.0 if at >= n else np.exp(masses).sum()
+        at, p, n, rho = (v.ravel() for v in wanted)
+        top = np.minimum(np.floor(at), n)
+        found = np.where(at >= n, 1.0, 0.0)
+        rows = np.flatnonzero((top >= 0) & (at < n))
+        masses = np.floor(top[rows]).astype(np.int64) + 1
+        edges = np.searchsorted(np.cumsum(masses), np.arange(CHUNK, masses.sum() + CHUNK, CHUNK)) + 1  # of about CHUNK masses each
+        for cut in np.split(np.arange(len(rows)), np.unique(edges[edges < len(rows)])):
+            if len(cut):
+                found[rows[cut]] = self._sums(masses[cut], p[rows[cut]], n[rows[cut]], rho[rows[cut]])
         return found.reshape(wanted[0].shape)
+
+    def _sums(self, masses: np.ndarray, p: np.ndarray, n: np.ndarray, rho: np.ndarray) -> np.ndarray:
+        """(rows,) sum of the first so many masses of each row, all rows in one array end to end."""
+        first = np.cumsum(masses) - masses
+        each = np.repeat(np.arange(len(masses)), masses)
+        counts = (np.arange(int(masses.sum())) - first[each]).astype(float)
+        density = self.log_density(counts, {"probability": p[each], "coverage": n[each], "overdispersion": rho[each]})
+        return np.asarray(np.minimum(np.add.reduceat(np.exp(density), first), 1.0))
 
     def quantile(self, probability: np.ndarray, given: Arrays) -> np.ndarray:
         return np.asarray(beta_binomial_quantile(np.asarray(probability), given["coverage"], given["probability"], given["overdispersion"]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from seqsci.estimation.result import Fit
@@ -10,6 +12,8 @@ from seqsci.parameter import State
 from seqsci.plots import ACCENT, BUCKETS, INK, PROBABILITIES, SOFT, Captioned, panel, time_axis, trace_bars, trace_line, trace_segments
 
 Array = np.ndarray
+MANY_UNITS = 200
+"""So many units are not drawn end to end: the figure shows how they are spread at each of their rows."""
 
 
 def _rows_axis(fit: Fit) -> tuple[Array, str]:
@@ -81,6 +85,24 @@ def _readable_states(fit: Fit) -> list[tuple[State, Array]]:
     return found
 
 
+def _over_units(axis: Any, fit: Fit, values: Array) -> str:
+    """Draw the median and the middle 95 % of the units at each row of theirs; returns the caption's text."""
+    starts = np.asarray(fit.sequences.starts)
+    sizes = np.diff(np.r_[starts, len(values)])
+    place = np.arange(len(values)) - np.repeat(starts, sizes)
+    kept = ~np.isnan(values)
+    order = np.lexsort((values[kept], place[kept]))
+    ordered, count = values[kept][order], np.bincount(place[kept])
+    rows = np.flatnonzero(count)
+    first = (np.cumsum(count) - count)[rows]
+    low, middle, high = (ordered[first + np.rint(p * (count[rows] - 1)).astype(int)] for p in (PROBABILITIES[0], 0.5, PROBABILITIES[1]))
+    axis.fill_between(rows, low, high, color=SOFT, alpha=0.35, linewidth=0)
+    axis.plot(rows, middle, color=INK, linewidth=1.2)
+    axis.set_xlabel("row of the unit", color=INK, fontsize=11)
+    fewer = f", {count[rows[-1]]:,} of which reach the last row" if count[rows[-1]] < len(starts) else ""
+    return f"before each row of a unit: median and middle 95 % of {len(starts):,} units{fewer}. See which way they move, and how far apart."
+
+
 def state_figures(fit: Fit, most: int = 6) -> list[Captioned]:
     """Each state row by row, before its row is seen, and each forget gate that moves; at most so many states, none of one-row units."""
     if one_row_a_unit(fit):
@@ -92,18 +114,22 @@ def state_figures(fit: Fit, most: int = 6) -> list[Captioned]:
     for role, values in _readable_states(fit)[:most]:
         named = role.symbol and "\\" not in role.symbol
         drawn, axis = panel(label, f"{role.symbol} ({role.name})" if named else role.name.replace("_", " "), 2.5)
-        trace_line(axis, time, values, INK)
+        if len(fit.sequences.starts) <= MANY_UNITS:
+            trace_line(axis, time, values, INK)
         text = "as it stood before each row. See when it is pushed up or down, and how long it takes to come back."
-        if several:
+        if len(fit.sequences.starts) > MANY_UNITS:
+            text = _over_units(axis, fit, values)
+        elif several:
             text = "as it stood before each row, units end to end: it starts anew at each unit. See how far it moves within them."
         found.append(Captioned(f"State: {role.name}", drawn, f"The state '{role.name}' {text}"))
     for g in range(min(gated, most)):
         forget = fit.path.gates[:, 3 * g]
-        if np.ptp(forget) < 1e-9:
+        seen = forget[~np.isnan(forget)]
+        if not len(seen) or np.ptp(seen) < 1e-9:
             continue
         drawn, axis = panel(label, "forget gate", 2.5)
         trace_line(axis, time, forget, INK)
-        low, high = np.quantile(forget, PROBABILITIES)
+        low, high = np.quantile(seen, PROBABILITIES)
         text = (
             f"Share of the old state that each step keeps; 95 % of the rows lie between {low:.3g} and {high:.3g}. "
             "See which events make the model forget"
@@ -115,5 +141,5 @@ def state_figures(fit: Fit, most: int = 6) -> list[Captioned]:
 
 def constant_gates(fit: Fit) -> list[float]:
     """Values of the forget gates that do not move; they are told, not drawn."""
-    forget = fit.path.gates[:, 0::3]
-    return [float(f[0]) for f in forget.T if np.ptp(f) < 1e-9]
+    gates = (f[~np.isnan(f)] for f in fit.path.gates[:, 0::3].T)  # a step without an outcome may have none
+    return [float(f[0]) for f in gates if len(f) and np.ptp(f) < 1e-9]

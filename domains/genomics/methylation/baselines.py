@@ -15,6 +15,8 @@ from seqsci.errors import MissingExtraError
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
+SHARED = 50_000
+"""Rows from which trees are grown by several threads."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class Boosting(FractionForecaster):
         """(sites,) fractions of all rows by trees that were grown on the training rows."""
         try:
             from sklearn.ensemble import HistGradientBoostingClassifier
+            from threadpoolctl import threadpool_limits
         except ImportError as error:
             raise MissingExtraError("scikit-learn", "genomics", "Gradient boosting") from error
         on, off = np.flatnonzero(train & (methylated > 0)), np.flatnonzero(train & (coverage > methylated))
@@ -112,8 +115,9 @@ class Boosting(FractionForecaster):
             random_state=0,
         )
         weight = np.r_[methylated[on], (coverage - methylated)[off]]
-        trees.fit(features[rows].astype(np.float32), np.repeat([1, 0], [len(on), len(off)]), sample_weight=weight)
-        return inside(np.asarray(trees.predict_proba(features.astype(np.float32))[:, 1], float))
+        with threadpool_limits(1 if len(rows) < SHARED else None, "openmp"):  # threads that wait for each other cost more than they bring
+            trees.fit(features[rows].astype(np.float32), np.repeat([1, 0], [len(on), len(off)]), sample_weight=weight)
+            return inside(np.asarray(trees.predict_proba(features.astype(np.float32))[:, 1], float))
 
 
 BOOSTING_CHOICES = (Boosting(), Boosting(iterations=250), Boosting(leaves=31))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 from seqsci.domains.genomics.methylation.binomial_regression import fit_regression
 from seqsci.domains.genomics.methylation.features import logit
@@ -119,7 +120,13 @@ class Hybrid(FractionForecaster):
         return logit(inside(np.column_stack(columns)))
 
     def forecast(self, task: ForecastTask, train: Mask) -> Array:
+        return self.forecasts(task, train)[self.name]
+
+    def forecasts(self, task: ForecastTask, train: Mask) -> dict[str, Array]:
+        """By name: ours, and the two of the mechanism alone that it is made from (`TiedGate`, `NeighbourPrior`), at no further cost."""
         p = self.mechanism_logits(task, train)
+        own = {TiedGate().name: special.expit(p[:, 0]), NeighbourPrior().name: special.expit(p[:, -1])}
         x = np.column_stack([task.own, task.neighbours, p])
         x = np.column_stack([x, p[:, -1:] * x])
-        return inside(fit_regression(x[train], task.methylated[train], task.coverage[train], self.ridge).probability(x))
+        fitted = fit_regression(x[train], task.methylated[train], task.coverage[train], self.ridge)
+        return own | {self.name: inside(fitted.probability(x))}

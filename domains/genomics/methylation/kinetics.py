@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,10 @@ from seqsci.model import Model
 from seqsci.observations.beta_binomial import BetaBinomial
 from seqsci.sequences import Sequences
 
+FEWEST_BLOCKS = 3
+"""Blocks that a class of sites spans at least."""
+MOST_ROWS = 40_000
+"""Rows (sites and times) of a class that are fitted one by one at most; the overdispersion is then one of sites, else one of blocks."""
 RATES = ("maintenance", "de_novo", "half_life")
 LEVEL = 0.001
 """Level at which a constant fraction must be refused before a rate is read. The rate has no meaning under a constant fraction, so the
@@ -63,28 +67,31 @@ def sequences_of(series: SiteSeries, model: Model) -> Sequences:
     raise DataError(explain("not a model of methylation", model.name, "per_division() or per_time()", "pass one of them"))
 
 
-def fit_kinetics(series: SiteSeries, model: Model | None = None) -> Kinetics:
+def fit_kinetics(series: SiteSeries, model: Model | None = None, clusters: np.ndarray | None = None) -> Kinetics:
     """Fit (mu, delta) or (half-life, equilibrium) that all sites share, and say whether the data hold them.
 
     Not identified: fewer times than free numbers (one time point holds the fraction alone; two hold no curve where the initial fraction is
     free); a fraction whose change over time cannot be told from chance (a series at its equilibrium); a rate in a weak direction of the
-    fit. Standard errors are clustered by site, because sites differ.
+    fit. Standard errors are clustered by site, because sites differ, or as ``clusters`` says.
 
     Args:
         series: reads; model: default `per_division` where the times are divisions, else `per_time`.
+        clusters: (sites,) code of the cluster of each site, such as its 1 Mb block; None: its own.
 
     Raises: DataError for a model of something else, or reads that are all methylated or all not.
     """
     chosen = model or (per_division() if series.time_unit == "divisions" else per_time(series.time_unit))
     rows = sequences_of(series, chosen)
-    covariance: Covariance = ClusterSandwich() if len(series) > 1 else Sandwich()
-    started = chosen.start_at(**{n: v for n, v in _rough(series, chosen).items() if n in chosen.free_names})
+    if clusters is not None:
+        rows = replace(rows, group=np.repeat(clusters, len(rows) // len(series)))
+    covariance: Covariance = ClusterSandwich() if len(np.unique(rows.group)) > 1 else Sandwich()
+    started = chosen.start_at(**{n: v for n, v in starting_point(series, chosen).items() if n in chosen.free_names})
     fit = MaximumLikelihood(starts=1, covariance=covariance, warm=True, min_rows=1).fit(started, rows)
-    return _judged(fit, int((series.totals("coverage") > 0).sum()))
+    return judged(fit, int((series.totals("coverage") > 0).sum()))
 
 
-def _rough(series: SiteSeries, model: Model) -> dict[str, float]:
-    """Where the climb starts: least squares on pooled fractions, linear in two numbers, over a grid of half-lives."""
+def starting_point(series: SiteSeries, model: Model) -> dict[str, float]:
+    """Where a climb to the maximum starts: least squares on pooled fractions, linear in two numbers, over a grid of half-lives."""
     n, time = series.totals("coverage"), series.times
     share = (series.totals("methylated") + 0.5) / (n + 1)
     best = (np.inf, 0.5, 0.5, 1.0)
@@ -102,7 +109,8 @@ def _rough(series: SiteSeries, model: Model) -> dict[str, float]:
     return {"maintenance": float(np.clip(mu, 0.01, 0.999)), "de_novo": float(np.clip(delta, 0.001, 0.99)), "initial_fraction": c}
 
 
-def _judged(fit: Fit, times: int) -> Kinetics:
+def judged(fit: Fit, times: int) -> Kinetics:
+    """The verdict on a fit of reads at so many times: whether they hold its rates."""
     reasons, free = [], [n for n in fit.model.free_names if n != "overdispersion"]
     if times < len(free):
         held = "the methylated fraction then" if times == 1 else f"{times} fractions"
@@ -167,19 +175,21 @@ def kinetics_by_class(series: SiteSeries, rule: ByDensity | ByNeighbourLevel, mo
     """Half-life, equilibrium and initial fraction by class of sites, with 95 % intervals clustered by 1 Mb block.
 
     Columns: class, sites, reads, then each of half_life, equilibrium, initial_fraction with _low and _high, identified, reason.
-    The default model is `per_time` with beta-binomial counts, because blocks differ. Classes in fewer than 3 blocks are left out.
+    The default model is `per_time` with beta-binomial counts, because sites differ. A class of more than `MOST_ROWS` rows is added up by
+    block before it is fitted. Classes in fewer than `FEWEST_BLOCKS` blocks are left out.
     """
     values = rule.values(series)
     edges = (-np.inf, *rule.cuts, np.inf)
     rows = []
     for low, high in itertools.pairwise(edges):
         chosen = (values >= low) & (values < high)
-        blocks = series.rows(chosen).by_block() if chosen.any() else None
-        if blocks is None or len(blocks) < 3:
+        part = series.rows(chosen) if chosen.any() else None
+        if part is None or len(np.unique(part.block)) < FEWEST_BLOCKS:
             continue
-        found = fit_kinetics(blocks, model or per_time(series.time_unit, counts=BetaBinomial()))
+        part = part.by_block() if part.coverage.size > MOST_ROWS else part
+        found = fit_kinetics(part, model or per_time(series.time_unit, counts=BetaBinomial()), part.block)
         row: dict[str, object] = {"class": rule.label(max(low, 0.0), high), "sites": int(chosen.sum())}
-        row["reads"] = int(blocks.coverage.sum())
+        row["reads"] = int(part.coverage.sum())
         table = {e.name: e for e in (*found.fit.estimates(), *found.fit.derived())}
         for name in ("half_life", "equilibrium", "initial_fraction"):
             e = table[name]

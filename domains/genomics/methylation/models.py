@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from seqsci.cells.methylation import DivisionMethylation, PopulationStrands, RelaxingMethylation, StrandConvention
 from seqsci.gates.elapsed import ElapsedGate
 from seqsci.model import Model
@@ -23,10 +25,14 @@ def per_time(unit: str = "hours", strands: StrandConvention = POPULATION, counts
     return Model(RelaxingMethylation(ElapsedGate(unit), strands), counts, name=f"methylation over {unit}")
 
 
-def per_hour_overdispersed() -> Model:
-    """The same in hours with beta-binomial counts: sites differ more than reads do."""
-    return per_time(counts=BetaBinomial()).named("methylation over hours, overdispersed")
+def per_hour_overdispersed(unit: str = "hours", strands: StrandConvention = POPULATION) -> Model:
+    """The same with beta-binomial counts: sites (or blocks of them) differ more than reads do."""
+    return per_time(unit, strands, BetaBinomial()).named(f"methylation over {unit}, overdispersed")
 
 
-MODELS = {"per_division": per_division, "per_hour": per_time, "per_hour_overdispersed": per_hour_overdispersed}
+MODELS: dict[str, Callable[..., Model]] = {
+    "per_division": per_division,
+    "per_hour": per_time,
+    "per_hour_overdispersed": per_hour_overdispersed,
+}
 """Builders by the name that configurations use."""

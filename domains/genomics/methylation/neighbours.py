@@ -50,10 +50,13 @@ def leaky_sums(position: npt.ArrayLike, values: npt.ArrayLike, lengths: Sequence
     >>> leaky_sums([0, 10], [1.0, 2.0], [10.0])[:, 0, 0].round(3).tolist()
     [0.736, 0.368]
     """
-    place, table = np.ascontiguousarray(position, np.int64), np.asarray(values, float)
-    table = np.ascontiguousarray(table[:, None] if table.ndim == 1 else table)
-    reach = np.ascontiguousarray(lengths, float)
-    starts = np.zeros(len(place), bool) if breaks is None else np.ascontiguousarray(breaks, bool)
+    place, table = (
+        np.require(position, np.int64, ["C", "W"]),
+        np.asarray(values, float),
+    )  # the kernel takes no read-only arrays, as of pandas
+    table = np.require(table[:, None] if table.ndim == 1 else table, float, ["C", "W"])
+    reach = np.require(lengths, float, ["C", "W"])
+    starts = np.zeros(len(place), bool) if breaks is None else np.require(breaks, bool, ["C", "W"])
     bad = (np.diff(place) < 0) & ~starts[1:] if len(place) else np.ones(1, bool)
     if table.shape[0] != len(place) or len(starts) != len(place) or bad.any() or not (reach > 0).all() or not np.isfinite(table).all():
         got = f"{len(place)} positions, values {table.shape}, lengths {reach.tolist()}"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from seqsci.domains.genomics.methylation.kinetics import Kinetics
 from seqsci.domains.genomics.methylation.series import SiteSeries
-from seqsci.plots import ACCENT, INK, SOFT, Captioned, figure
+from seqsci.plots import ACCENT, INK, SOFT, Captioned, figure, panel
 
 PANELS = (("half_life", "half-life"), ("equilibrium", "equilibrium fraction"), ("initial_fraction", "initial fraction"))
 
@@ -58,3 +58,64 @@ def course_figure(series: SiteSeries, found: Kinetics) -> Captioned:
     caption = "Points: reads of all sites, with binomial 95 % intervals; line: the tied gate; dashed: its equilibrium. "
     caption += "Points off the line at early times are a sign of sites with different rates."
     return Captioned("Methylation over time", drawn, caption)
+
+
+def table_course_figure(course: pd.DataFrame, curve: pd.DataFrame, identified: bool) -> Captioned:
+    """Observed fractions of all reads with their 95 % intervals over time, the fitted curve and its equilibrium; from a run's tables."""
+    unit = str(course["time_unit"].iloc[0])
+    drawn, axis = panel(f"time [{unit}]", "methylated fraction", 3.2)
+    color = INK if identified else SOFT
+    axis.plot(curve["time"], curve["fraction"], color=color, linewidth=1.4)
+    axis.axhline(float(curve["equilibrium"].iloc[0]), color=SOFT, linewidth=0.9, linestyle="--")
+    share = course["fraction"]
+    axis.errorbar(
+        course["time"], share, [share - course["low"], course["high"] - share], fmt="o", color=ACCENT, markersize=4, linewidth=1.0
+    )
+    wanted = curve.set_index("time")["fraction"].reindex(course["time"]).to_numpy()
+    outside = int(((wanted < course["low"]) | (wanted > course["high"])).sum())
+    text = "Points: share of methylated reads, with 95 % intervals that allow for dependence as the standard errors do; line: the fit; "
+    text += "dashed: its equilibrium. The line "
+    text += f"misses {outside} of {len(course)} intervals"
+    text += "; misses at early times are a sign of sites with different rates." if outside else "."
+    text += "" if identified else " Grey line: the rate is not identified, other curves fit as well."
+    return Captioned("Methylation over time", drawn, text)
+
+
+def quantity_figure(table: pd.DataFrame, name: str, title: str, unit: str) -> Captioned:
+    """One quantity of the frame of `kinetics_by_class` by class, with 95 % intervals; grey where not identified; from a run's tables."""
+    drawn, axis = panel(f"{title} [{unit}]" if unit else title, "", 0.9 + 0.3 * len(table))
+    _interval(axis, table, name)
+    ends = table[[f"{name}_low", f"{name}_high"]].to_numpy(float)
+    if name == "half_life" and np.nanmax(ends) > 5 * np.nanmin(ends) > 0:
+        axis.set_xscale("log")
+        ticks = [m * 10.0**e for e in range(-6, 7) for m in (1, 2, 5) if np.nanmin(ends) * 0.8 <= m * 10.0**e <= np.nanmax(ends) * 1.2]
+        axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
+        axis.minorticks_off()
+    known = table[table["identified"]]
+    text = "Point: maximum likelihood; line: 95 % interval, clustered by 1 Mb block; n sites. "
+    text += "Grey: the reads do not hold the rate. " if len(known) < len(table) else ""
+    first = known.iloc[0] if len(known) else table.iloc[0]
+    apart = known[(known[f"{name}_low"] > first[f"{name}_high"]) | (known[f"{name}_high"] < first[f"{name}_low"])]
+    found = f"{len(apart)} of {max(len(known) - 1, 0)} classes have an interval apart from that of {first['class']}."
+    return Captioned(f"{title[0].upper()}{title[1:]} by class of sites", drawn, text + (found if len(table) > 1 else ""))
+
+
+def imputation_figure(table: pd.DataFrame) -> Captioned:
+    """The leaky bank minus each other imputer of masked sites, with block intervals; from a run's tables."""
+    paired = table[table["difference"].notna()].reset_index(drop=True)
+    drawn, axis = panel("difference [nats a read]", "", 0.8 + 0.34 * len(paired))
+    for i, row in enumerate(paired.to_dict("records")):
+        y = len(paired) - 1 - i
+        decided = row["high"] < 0 or row["low"] > 0
+        axis.plot([row["low"], row["high"]], [y, y], color=INK if decided else SOFT, linewidth=1.6)
+        axis.plot([row["difference"]], [y], "o", color=ACCENT if decided else SOFT, markersize=5)
+    axis.axvline(0.0, color=SOFT, linewidth=0.9)
+    axis.set_yticks(range(len(paired))[::-1], paired["imputer"], fontsize=9)
+    axis.set_ylim(-0.6, len(paired) - 0.4)
+    worse = paired.loc[paired["low"] > 0, "imputer"]
+    bank = float(table.loc[table["difference"].isna(), "nll"].iloc[0])
+    lost = f"It LOSES to {', '.join(worse)}. " if len(worse) else ""
+    text = f"Masked sites at the last time, imputed from the other sites. Bank of leaky channels (NLL {bank:.4f}) minus each other: it is "
+    text += f"better left of 0. {lost}{int(table['sites'].iloc[0]):,} sites in {int(table['blocks'].iloc[0])} blocks of 1 Mb, whole blocks "
+    text += "held out; 95 % block bootstrap."
+    return Captioned("Imputation of masked sites", drawn, text)

@@ -11,6 +11,8 @@ from seqsci.domains.genomics.methylation.series import SiteSeries
 from seqsci.errors import DataError, explain
 
 SPACING_BP = 100.0
+RUN = 20
+"""Sites of a run, where runs are set apart."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,12 @@ class Passages:
             path.append(a * path[-1] + b * (1 - path[-1]))
         return np.stack(path, 1)
 
-    def draw(self, sites: int = 1000, seed: int = 0) -> SiteSeries:
-        """Reads of so many sites, about 100 bp apart; the same seed gives the same bits."""
+    def draw(self, sites: int = 1000, seed: int = 0, runs_apart: int = 0) -> SiteSeries:
+        """Reads of so many sites, about 100 bp apart; the same seed gives the same bits.
+
+        Args:
+            runs_apart: bp between runs of `RUN` neighbouring sites (as CpG islands lie), so that few sites span many blocks; 0: one run.
+        """
         rng = np.random.default_rng(seed)
         c0 = self.initial_fraction
         size = (1 - self.spread) / self.spread if self.spread > 0 else np.inf
@@ -73,5 +79,5 @@ class Passages:
         times = np.arange(0, self.divisions + 1, self.every)
         coverage = rng.poisson(self.coverage, (sites, len(times)))
         methylated = rng.binomial(coverage, self.fractions(initial)[:, times])
-        position = np.cumsum(2 + rng.geometric(1 / SPACING_BP, sites))
+        position = np.cumsum(2 + rng.geometric(1 / SPACING_BP, sites)) + np.arange(sites) // RUN * runs_apart
         return SiteSeries(position, np.full(sites, "sim", object), methylated, coverage, times, "divisions")

@@ -1,0 +1,133 @@
+"""Fractions of every site from files of counts, a chromosome at a time: imputed from the neighbours, or forecast for a later time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from seqsci.domains.genomics.methylation.features import LENGTHS, PSEUDO
+from seqsci.domains.genomics.methylation.hybrid import learned, site_grid
+from seqsci.domains.genomics.methylation.imputation import LeakyBank
+from seqsci.domains.genomics.methylation.neighbours import leaky_sums
+from seqsci.domains.genomics.methylation.series import SiteSeries
+from seqsci.domains.genomics.methylation.sites import SiteMixture
+from seqsci.errors import DataError, explain
+
+Array = npt.NDArray[np.float64]
+MOST_SITES = 30_000
+"""Sites from which a prior is learned, drawn with a fixed seed."""
+SHARE, LENGTH = 0.3, 300.0
+"""Weight of a neighbour's read at distance 0 in reads of the site itself, and the decay length [bp] of that weight, in a forecast: one of
+the settings of `Hybrid`."""
+
+
+class Learned(ABC):
+    """Abstract base: what was learned from all files, and turns the sites of a chromosome into fractions."""
+
+    @abstractmethod
+    def fractions(self, series: SiteSeries) -> Array:
+        """(sites,) fractions in (0, 1)."""
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedBank(Learned):
+    """Weights of a leaky bank at one time, and the overall fraction."""
+
+    time: float
+    weights: Array
+    overall: float
+    sites: int
+
+    def fractions(self, series: SiteSeries) -> Array:
+        index = int(np.searchsorted(series.times, self.time))
+        if index == len(series.times) or series.times[index] != self.time:
+            return np.full(len(series), self.overall)  # a chromosome without a read at that time
+        reads = np.column_stack([series.methylated[:, index], series.coverage[:, index]])
+        sums = leaky_sums(series.position, reads, LENGTHS, series.breaks)
+        top, bottom = PSEUDO * self.overall + sums[:, :, 0] @ self.weights, PSEUDO + sums[:, :, 1] @ self.weights
+        return np.asarray(top / bottom)
+
+    def __str__(self) -> str:
+        weights = ", ".join(f"{w:.2g} at {length:g} bp" for w, length in zip(self.weights, LENGTHS, strict=True) if w > 1e-3)
+        return (
+            f"imputed at time {self.time:g} from the other sites alone, own reads left out; "
+            f"weights of a neighbour's read learned on {self.sites:,} sites: {weights or 'none'}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedGate(Learned):
+    """A prior over kinds of sites (equilibrium, half-life, initial fraction)."""
+
+    at: float
+    prior: SiteMixture
+    sites: int
+
+    def fractions(self, series: SiteSeries) -> Array:
+        reads, times = np.column_stack([series.methylated, series.coverage]), len(series.times)
+        sums = leaky_sums(series.position, reads, (LENGTH,), series.breaks)[:, 0]
+        added = (series.methylated + SHARE * sums[:, :times], series.coverage + SHARE * sums[:, times:])
+        return self.prior.forecast(series, self.at, added)
+
+    def __str__(self) -> str:
+        return (
+            f"forecast of time {self.at:g} by the tied gate: a prior over half-lives, equilibria and initial fractions learned on "
+            f"{self.sites:,} sites, a site's reads and those of its neighbours ({SHARE:g} each, fading over {LENGTH:g} bp)"
+        )
+
+
+class Task(ABC):
+    """Abstract base: what is to be predicted."""
+
+    @abstractmethod
+    def learn(self, frame: pd.DataFrame) -> Learned:
+        """What is learned from the long frame of all files."""
+
+
+@dataclass(frozen=True)
+class Imputation(Task):
+    """Fractions at one of the times of the files."""
+
+    time: float
+
+    def learn(self, frame: pd.DataFrame) -> LearnedBank:
+        here = frame[(frame["time"] == self.time) & (frame["coverage"] > 0)]
+        if not len(here):
+            raise DataError(explain("nothing to impute from", f"no reads at time {self.time:g}", "one site or more", "check the files"))
+        largest = here["chrom"].value_counts().index[0]
+        series = _series(here[here["chrom"] == largest], frame)
+        weights = LeakyBank().weights(series, np.ones(len(series), bool))
+        overall = (here["methylated"].sum() + 0.5) / (here["coverage"].sum() + 1)
+        return LearnedBank(self.time, weights, float(overall), len(series))
+
+
+@dataclass(frozen=True)
+class Forecast(Task):
+    """Fractions at a later time."""
+
+    at: float
+
+    def learn(self, frame: pd.DataFrame) -> LearnedGate:
+        largest = frame["chrom"].value_counts().index[0]
+        series = _series(frame[frame["chrom"] == largest], frame)
+        rows = np.sort(np.random.default_rng(0).choice(len(series), min(MOST_SITES, len(series)), replace=False))
+        return LearnedGate(self.at, learned(site_grid(series), series, rows, 100), len(rows))
+
+
+def fractions(frame: pd.DataFrame, how: Learned) -> Iterator[pd.DataFrame]:
+    """Frames chrom, start, end, value of one chromosome after another; features of one of them are held at a time."""
+    for name, rows in frame.groupby("chrom", sort=True):
+        series = _series(rows, frame)
+        start = series.position
+        yield pd.DataFrame({"chrom": str(name), "start": start, "end": start + 1, "value": np.round(how.fractions(series), 5)})
+
+
+def _series(rows: pd.DataFrame, whole: pd.DataFrame) -> SiteSeries:
+    part = rows.copy(deep=False)
+    part.attrs = dict(whole.attrs)
+    return SiteSeries.from_frame(part)
