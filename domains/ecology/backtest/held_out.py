@@ -167,6 +167,7 @@ def _heading(
         f"{first} of {many if len(panel) > 1 else panel.series[0]}, {year.min()} to {year.max()}",
         f"every forecast is made from the years before it; {tried} models were tried on this window",
         *terms.notes,
+        *panel.zero_notes,
         *([f"{table.left_out} series have no count in their test window"] if table.left_out else []),
         *([f"intervals draw {clusters} clusters: with so few they are too short"] if few else []),
         *([f"{TOO_FEW} who is better: {table.rows} forecast years, {FEWEST_YEARS} are needed"] if short else []),
