@@ -162,7 +162,7 @@ def _heading(
     many = f"{len(table.clusters)} series" + (f" in {clusters} clusters" if clusters < len(table.clusters) else "")
     first = f"Held-out comparison on the last 30 % of years ({terms.label} data): {table.rows:,} one-year-ahead forecasts"
     few = len(table.clusters) > 1 and clusters < 10
-    short = len(table.clusters) == 1 and table.rows < FEWEST_YEARS
+    short = len(panel) == 1 and table.rows < FEWEST_YEARS
     return (
         f"{first} of {many if len(panel) > 1 else panel.series[0]}, {year.min()} to {year.max()}",
         f"every forecast is made from the years before it; {tried} models were tried on this window",
