@@ -12,7 +12,7 @@ import numpy as np
 
 from seqsci.constraints import inwards
 from seqsci.errors import ParameterError, did_you_mean, explain
-from seqsci.estimation.identifiability import WeakDirection, flagged, weak_directions
+from seqsci.estimation.identifiability import LOST, WeakDirection, flagged, weak_directions
 from seqsci.estimation.profile import Profile
 from seqsci.estimation.provenance import Provenance
 from seqsci.estimation.summary import Estimate, Summary
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from seqsci.forecast import PathForecast
 
 Array = np.ndarray
+WIDEST = 1e10
+"""Upper over lower end of the interval of a positive derived quantity, at most: one that spans more decades holds nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +183,8 @@ class Fit:
     def derived(self, level: float = 0.95) -> tuple[Estimate, ...]:
         """Derived quantities; standard errors by the delta method on the raw scale, intervals on each quantity's own scale.
 
-        One that depends on a parameter at its bound is flagged: its error takes the bound as given.
+        One that depends on a parameter at its bound is flagged: its error takes the bound as given. A positive one whose interval would
+        span more than ten decades has none and is flagged as not identified.
         """
         here, k = self.model.derived_values, len(self._raw)
         gradient = {d.name: np.zeros(k) for d in self.model.derived}
@@ -212,6 +215,9 @@ class Fit:
         raw = d.constraint.inverse(value)
         slope = math.exp(float(d.constraint.log_jacobian(raw)))
         ends = self._interval(raw, se / slope, d, level)
+        if math.isinf(high) and low == 0 and not max(ends) <= WIDEST * min(ends):
+            lost = f"{flag}, {LOST}" if flag else LOST
+            return Estimate(d.name, d.symbol, value, math.nan, math.nan, math.nan, self._unit(d), d.reading, lost)
         return Estimate(d.name, d.symbol, value, se, *ends, self._unit(d), d.reading, flag)
 
     def standard_error(self, name: str) -> float:
