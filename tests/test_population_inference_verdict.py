@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -138,7 +140,7 @@ def test_known_errors_of_counting_tell_more_than_unknown_ones() -> None:
 def test_the_result_prints_every_model_and_the_reason_of_its_verdict(result) -> None:
     text = str(result)
     assert result.verdict.name == CONFOUNDED and f"falls by {result.verdict.fall:.2f} (limit of a fall: 0.25)" in text
-    for model in ("naive AR(1)", "constant K", "random-walk K", "smooth K", "K from log_capacity", "7 trend terms"):
+    for model in ("naive AR(1)", "constant K", "random-walk K, lagged", "smooth K", "K from log_capacity", "7 trend terms"):
         assert model in text and model in result.to_frame().index
     assert result.flexibility["terms"].tolist() == [2, 3, 4, 5, 6, 7]
     table = result.to_frame()
@@ -148,7 +150,8 @@ def test_the_result_prints_every_model_and_the_reason_of_its_verdict(result) -> 
 
 def test_a_stricter_rule_changes_the_verdict_and_not_the_estimates(result) -> None:
     few, many = dict(result.trend)[2], dict(result.trend)[6]
-    assert VerdictRule(fall=result.verdict.fall + 0.01, widest=1.5).judge(few, many).name == IDENTIFIED
+    assert VerdictRule(fall=result.verdict.fall + 0.01, widest=1.5).judge(few, replace(many, open_high=False)).name == IDENTIFIED
+    assert VerdictRule(fall=result.verdict.fall + 0.01, widest=1.5).judge(few, many).name == LOOSE
     assert VerdictRule(fall=result.verdict.fall + 0.01, widest=0.01).judge(few, many).name == LOOSE
 
 
@@ -186,9 +189,9 @@ def test_a_site_without_consecutive_years_has_no_regression_and_the_models_use_i
 
 
 def test_the_verdict_says_where_no_density_dependence_is_not_excluded(result) -> None:
-    assert result.headline.open_high and "does not exclude 1" in str(result.verdict)
+    assert result.headline.open_high and "phi = 1) is not excluded" in str(result.verdict)
     exact = density_dependence(Population(observation_sd=0).frame(HISTORIES["const"], seed=2), NoObservationError(), terms=(2, 6))
-    assert not exact.headline.open_high and "does not exclude 1" not in str(exact.verdict)
+    assert not exact.headline.open_high and "excludes 1, no density dependence" in str(exact.verdict)
 
 
 GOOD = Population().frame(HISTORIES["const"], sites=2, years=30, seed=9)

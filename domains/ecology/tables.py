@@ -12,14 +12,14 @@ from seqsci.domains.ecology.inference.density_dependence import TERMS, DensityDe
 from seqsci.domains.ecology.inference.observation_error import ObservationError
 from seqsci.domains.ecology.inference.profile import FEWEST_CLUSTERS
 from seqsci.domains.ecology.inference.sites import FEWEST
-from seqsci.domains.ecology.inference.verdict import CONFOUNDED, IDENTIFIED, LOOSE, Verdict
+from seqsci.domains.ecology.inference.verdict import CONFOUNDED, IDENTIFIED, LOOSE
 from seqsci.domains.ecology.prepared import COLUMN_OF, Prepared
 from seqsci.domains.ecology.trends import cosine_trend
 from seqsci.errors import SeqsciError
 from seqsci.estimation.result import Fit
 
 KINDS = {IDENTIFIED: "win", LOOSE: "tie", CONFOUNDED: "loss"}
-"""How the report's first lines show a verdict; an identified phi that may be 1 is no win."""
+"""How the report's first lines show a verdict."""
 MOST = 60
 """Series that inference reads at most: phi is shared by them, which says little of hundreds of species."""
 
@@ -47,7 +47,7 @@ class RunTables:
             found["flexibility"] = result.flexibility
             found["dependence"] = result.to_frame().reset_index()
             row = {n: getattr(verdict, n) for n in ("name", "fall", "width", "open_high")}
-            found["verdict"] = pd.DataFrame([row | {"kind": _kind(verdict), "sentence": str(verdict)}])
+            found["verdict"] = pd.DataFrame([row | {"kind": KINDS[verdict.name], "sentence": str(verdict)}])
             print(f"{result}\n", flush=True)
         try:
             known = future_rows(fit, self.prepared, self.frame, self.horizon)
@@ -79,10 +79,6 @@ class RunTables:
         except SeqsciError as error:
             print(f"note: no flexibility.csv, dependence.csv and verdict.csv: {_flat(error)}", flush=True)
             return None
-
-
-def _kind(verdict: Verdict) -> str:
-    return "tie" if verdict.name == IDENTIFIED and verdict.open_high else KINDS[verdict.name]
 
 
 def future_rows(fit: Fit, prepared: Prepared, frame: pd.DataFrame, horizon: int) -> pd.DataFrame | None:

@@ -13,11 +13,11 @@ from seqsci.domains.ecology.backtest.cluster_bootstrap import cluster_bootstrap
 from seqsci.domains.ecology.backtest.comparison import CountComparison, compare, log_ratio
 from seqsci.domains.ecology.backtest.held_out_text import text
 from seqsci.domains.ecology.backtest.protocol import CountForecaster, Forecasts, run, targets
+from seqsci.domains.ecology.backtest.year_test import FEWEST_YEARS, TOO_FEW, compare_years
 from seqsci.domains.ecology.reading.panel import CountPanel
+from seqsci.domains.ecology.reading.reason import one_line
 from seqsci.errors import DataError, SeqsciError, explain
 from seqsci.evaluate.comparison import BETTER, UNDECIDED, WORSE, Difference
-from seqsci.evaluate.resampling import block_bootstrap_interval
-from seqsci.evaluate.scores import diebold_mariano
 
 Array = npt.NDArray[np.float64]
 Z95 = 1.959964
@@ -79,7 +79,8 @@ def held_out(
     """Run all forecasters on the test windows of a panel and compare ours with each of the others.
 
     One that cannot forecast every row is left out with its reason, ours too. Of several series a difference is a mean over series, its
-    interval a bootstrap that draws clusters; of one series it is a mean over years, with a block bootstrap and the Diebold-Mariano test.
+    interval a bootstrap that draws clusters; of one series it is a mean over years with `compare_years`, and below 20 forecast years
+    nothing is decided.
 
     Raises: DataError where nothing can be compared.
     """
@@ -90,7 +91,7 @@ def held_out(
         try:
             found |= run([forecaster], panel)
         except SeqsciError as error:
-            skipped[forecaster.name] = str(error).splitlines()[0]
+            skipped[forecaster.name] = one_line(error)
     if not found:
         got = "; ".join(f"{n}: {r}" for n, r in skipped.items())
         raise DataError(explain("nothing can be compared", got, "one forecaster that runs", "choose other baselines"))
@@ -127,9 +128,9 @@ def _over_years(found: Mapping[str, Forecasts], panel: CountPanel, ours: str) ->
     def differences(score: str, rivals: list[str]) -> list[Difference]:
         result = []
         for name in rivals if seen.sum() >= 2 else []:
-            a, b = losses(ours, score), losses(name, score)
-            interval = block_bootstrap_interval(a - b)
-            result.append(Difference(score, name, float((a - b).mean()), interval.low, interval.high, diebold_mariano(a, b).p_value))
+            e = compare_years(losses(ours, score) - losses(name, score))
+            few = TOO_FEW if seen.sum() < FEWEST_YEARS else None
+            result.append(Difference(score, name, e.mean, e.low, e.high, e.p_value, few))
         return result
 
     return differences
@@ -161,12 +162,14 @@ def _heading(
     many = f"{len(table.clusters)} series" + (f" in {clusters} clusters" if clusters < len(table.clusters) else "")
     first = f"Held-out comparison on the last 30 % of years ({terms.label} data): {table.rows:,} one-year-ahead forecasts"
     few = len(table.clusters) > 1 and clusters < 10
+    short = len(table.clusters) == 1 and table.rows < FEWEST_YEARS
     return (
         f"{first} of {many if len(panel) > 1 else panel.series[0]}, {year.min()} to {year.max()}",
         f"every forecast is made from the years before it; {tried} models were tried on this window",
         *terms.notes,
         *([f"{table.left_out} series have no count in their test window"] if table.left_out else []),
         *([f"intervals draw {clusters} clusters: with so few they are too short"] if few else []),
+        *([f"{TOO_FEW} who is better: {table.rows} forecast years, {FEWEST_YEARS} are needed"] if short else []),
         *(f"not forecast: {n}: {reason}" for n, reason in list(panel.refused.items())[:5]),
         *([f"not forecast: {len(panel.refused) - 5} more series"] if len(panel.refused) > 5 else []),
         *(f"not compared: {name}: {reason}" for name, reason in skipped.items()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from seqsci.domains.ecology.backtest.year_test import TOO_FEW
 from seqsci.domains.ecology.bank import PopulationBank
 from seqsci.evaluate.comparison import Difference
 
@@ -30,7 +31,7 @@ def text(heading: Sequence[str], scores: Sequence[Any], differences: Sequence[Di
     if not differences:
         return "\n".join([*lines, f"{ours} is compared with nothing: see what was left out above"])
     way = (
-        "means over years; 95 % block-bootstrap interval; p of Diebold-Mariano"
+        "means over years; 95 % interval and p of Diebold-Mariano, corrected for few years, with Student's t"
         if single
         else "log RMSE and log CRPS: mean log ratio over series; 95 % interval by bootstrap of clusters, which decides; p by its width"
     )
@@ -43,7 +44,9 @@ def text(heading: Sequence[str], scores: Sequence[Any], differences: Sequence[Di
 
 
 def verdict(differences: Sequence[Difference]) -> str:
-    """Who wins, also when we lose."""
+    """Who wins, also when we lose; where nothing can be decided, that."""
+    if all(d.decided == TOO_FEW for d in differences):
+        return f"{TOO_FEW}: the differences above are no verdicts"
     groups: dict[str, dict[str, list[str]]] = {"win": {}, "tie": {}, "loss": {}}
     for d in differences:
         groups[d.outcome].setdefault(d.baseline, []).append(d.score)

@@ -17,6 +17,7 @@ from seqsci.domains.ecology.inference.drift import (
 from seqsci.domains.ecology.inference.naive import NaiveEstimate, naive_dependence
 from seqsci.domains.ecology.inference.observation_error import UNKNOWN, ObservationError
 from seqsci.domains.ecology.inference.profile import Estimate, estimate_dependence
+from seqsci.domains.ecology.inference.rival import find_rival
 from seqsci.domains.ecology.inference.sites import FEWEST, read_sites
 from seqsci.domains.ecology.inference.verdict import RULE, Verdict, VerdictRule
 from seqsci.errors import DataError, explain
@@ -112,7 +113,9 @@ def density_dependence(
     models = tuple(estimate_dependence(sites, d, error, clustered) for d in drifts)
     trend = tuple((n, estimate_dependence(sites, FlexibleTrend(n), error, clustered)) for n in numbers)
     along = dict(trend)
-    return DensityDependence(naive_dependence(sites), models, trend, rule.judge(along[rule.few], along[rule.many]))
+    headline = along[rule.many]
+    rival = find_rival(sites, (FlexibleTrend(rule.many), headline), list(zip(drifts, models, strict=True)), error)
+    return DensityDependence(naive_dependence(sites), models, trend, rule.judge(along[rule.few], headline, rival))
 
 
 def _line(model: str, phi: float, low: float, high: float, centre: str, open_low: bool, open_high: bool) -> str:

@@ -60,13 +60,13 @@ class ConstantCapacity(Drift):
 
 @dataclass(frozen=True)
 class RandomWalkCapacity(Drift):
-    """k_t = k_{t-1} + N(0, lam s^2)."""
+    """k_t = k_{t-1} + N(0, lam s^2); as in every equation here the density follows K a year late (`models.lagged_capacity`)."""
 
     grid: tuple[float, ...] = (0.0, *geometric(1 / 256, 2.0, 13))
 
     @property
     def label(self) -> str:
-        return "random-walk K"
+        return "random-walk K, lagged"
 
     @property
     def level_ratios(self) -> tuple[float, ...]:
