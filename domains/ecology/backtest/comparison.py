@@ -105,7 +105,8 @@ class CountComparison:
 
     def best(self, names: Sequence[str]) -> BestRivals:
         """Who of these is best, score by score, on these rows."""
-        rmse, crps = (min(names, key=lambda n, k=k: float(log_error(getattr(self._of(n), k)).mean())) for k in ("rmse", "crps"))
+        rmse = min(names, key=lambda n: float(log_error(self._of(n).rmse).mean()))
+        crps = min(names, key=lambda n: float(log_error(self._of(n).crps).mean()))
         return BestRivals(rmse, crps, max(names, key=lambda n: float(self._of(n).log_score.mean())))
 
     def difference_to_best(self, ours: str, names: Sequence[str], resamples: int = 4000, seed: int = 0) -> PairedDifference:
