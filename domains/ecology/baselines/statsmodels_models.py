@@ -39,7 +39,7 @@ def quiet() -> Iterator[None]:
 class Fitted(SeriesForecaster, ABC):
     """A statsmodels state-space model with a predictive from the variance of its residuals; series are spread over processes.
 
-    The Student predictive raises the log score of both by .03 to .06 nats on real panels and leaves their CRPS within .2 %.
+    The Student predictive raises the log score of both on the GPDD and salmon panels and hardly moves their CRPS.
     """
 
     interval: Interval
