@@ -34,6 +34,7 @@ plot(
 band <- function(x, low, high, colour) polygon(c(x, rev(x)), c(low, rev(high)), col = colour, border = NA)
 band(year, low, high, "#dde8d8")
 lines(year, capacity, col = "#3a7d2c", lwd = 2)  # K in hindsight, estimates taken as known
+lines(year, exp(states$filtered_signal), col = "#8a8f98")  # the population as it was known once the year was counted
 band(forecast$year, forecast$low80, forecast$high80, "#d6e2f0")
 band(forecast$year, forecast$low50, forecast$high50, "#a9c4e4")
 lines(forecast$year, forecast$median, col = "#1f4e8c", lwd = 2)

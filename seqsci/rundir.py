@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,9 @@ def write_fit(
 ) -> None:
     """Write model.json, model.safetensors, parameters.csv, states.csv and summary.txt.
 
-    states.csv has a row a step: ``ds``, the outcome, states and reads before it; ``smoothed_X`` and ``smoothed_X_sd`` of a linear Gaussian
-    model, given all outcomes of the unit; ``series_id`` where there are several units and ``units`` names them, in their order.
+    states.csv has a row a step: ``ds``, the outcome, states and reads before it; of a linear Gaussian model ``filtered_X`` and
+    ``filtered_X_sd``, given the outcomes up to and with the row, ``smoothed_X`` and ``smoothed_X_sd``, given all of the unit;
+    ``series_id`` where there are several units and ``units`` names them, in their order.
     model.safetensors holds the raw parameters under the names of `seqsci.Cell` (``cell.scientific.NAME.raw``) and, where a network drives
     the model, its weights (``drive.*``).
     """
@@ -116,24 +118,27 @@ def write_fit(
     known = [fit.sequences.known[k.name] for k in fit.model.mechanism.known]
     table = np.column_stack([path.states, path.reads, path.gates[:, :3], *known, path.density])
     outcome = fit.sequences.outcome[fit.outcome]
-    smoothed = _smoothed(fit)
-    table = np.column_stack([table, *smoothed.values()])
+    estimated = _estimated(fit)
+    table = np.column_stack([table, *estimated.values()])
     named = _unit_of_rows(fit, units)
-    head = [*(["series_id"] if named else []), "ds", fit.outcome, *names, *smoothed]
+    head = [*(["series_id"] if named else []), "ds", fit.outcome, *names, *estimated]
     labels = zip(*([named] if named else []), _labels(index), outcome, strict=True)
     _write(folder / "states.csv", head, ([*label, *row] for label, row in zip(labels, table, strict=True)))
 
 
-def _smoothed(fit: Fit) -> dict[str, Array]:
-    """Columns of the smoothed states of a linear Gaussian fit; none, with a note, where a unit is too short to end its diffuse start."""
+def _estimated(fit: Fit) -> dict[str, Array]:
+    """Columns of the filtered and smoothed states of a linear Gaussian fit; none, with a note, where a unit cannot end its diffuse start.
+
+    Before anything is known of a state its filtered sd is inf and its mean nan.
+    """
     if not isinstance(fit.model.mechanism, LinearGaussian):
         return {}
     try:
-        found = smooth(fit).columns()
+        found = smooth(fit)
     except DataError as error:
-        print(f"seqsci: states.csv has no smoothed states: {str(error).splitlines()[0]}", file=sys.stderr)
+        print(f"seqsci: states.csv has no filtered and smoothed states: {str(error).splitlines()[0]}", file=sys.stderr)
         return {}
-    return {n: v for n, v in found.items() if n.startswith("smoothed_")}
+    return replace(found, filtered=np.where(np.isinf(found.filtered_sd), np.nan, found.filtered)).columns()
 
 
 def _unit_of_rows(fit: Fit, units: Sequence[str]) -> list[str]:

@@ -50,6 +50,7 @@ class Study:
         tables: frames of a fit by name, which a run keeps as CSV beside states.csv (a row a review, with its card and time).
         units: names of the units of ``rows``, in their order; empty where they have none.
         not_compared: why ``held_out`` cannot compare these rows (too few of them); empty where it can.
+        not_fitted: the error of a fit to these rows (an earlier fit may still take them in); empty where they can be fitted.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Study:
     tables: Callable[[Fit], Mapping[str, Any]] | None = None
     units: tuple[str, ...] = ()
     not_compared: str = ""
+    not_fitted: str = ""
 
     def sequences(self) -> Sequences:
         """The frame as the model's sequences, with the covariates as known columns; what a drive will feed is zero."""
@@ -122,6 +124,8 @@ def fit(
     else:
         target = model
     own = model if isinstance(model, Study) and data is None else None
+    if own is not None and own.not_fitted:
+        raise DataError(own.not_fitted)
     chosen = estimator or MaximumLikelihood()
     if cluster is None:
         return chosen.fit(target, own.sequences() if own else to_sequences(target, data, unit))

@@ -83,14 +83,20 @@ def test_a_wrong_key_is_named_with_what_is_right(change: dict[str, object], text
         study.build(config(**change))
 
 
-def test_a_zero_is_worth_half_the_least_count_of_the_training_window_in_fit_and_backtest() -> None:
+def test_a_zero_is_worth_half_the_least_count_of_its_series_in_the_fit_and_of_the_training_window_in_the_backtest() -> None:
     frame = drawn(1)
     frame.loc[[2, 28], "count"] = 0.0
-    frame.loc[29, "count"] = 0.01  # after the training window: it must not decide
+    frame.loc[29, "count"] = 0.01  # after the training window: in the comparison it must not decide
     ready, panel = prepare(frame), count_panel(frame)
-    assert ready.zero_value == {"site_01": panel.zero_value[0]}
-    np.testing.assert_array_equal(ready.rows["log_count"].to_numpy(), panel.log_count)
-    assert "zeros: 2" in ready.summary and f"site_01 {panel.zero_value[0]:g}" in ready.summary
+    least = frame["count"][:21][frame["count"][:21] > 0].min()
+    assert ready.zero_value == {"site_01": 0.005} and panel.zero_value[0] == least / 2
+    assert np.exp(ready.rows["log_count"][2]) == pytest.approx(0.005) and np.exp(panel.log_count[2]) == pytest.approx(least / 2)
+    assert "zeros: 2" in ready.summary and "site_01 0.005" in ready.summary
+    told = "\n".join(held_out(RandomWalk(), [SecondOrder()], panel, Terms()).heading)
+    assert f"first 70 % of its series' years, so that no later count decides: site_01 {least / 2:g}" in told
+    assert f"WARNING: site_01: a zero counts as {least / 2:g} there, more than the 0.01 counted in 2009" in told
+    frame.loc[29, "count"] = 1e4
+    assert "WARNING" not in str(held_out(RandomWalk(), [SecondOrder()], count_panel(frame), Terms()))
 
 
 def test_series_that_cannot_be_modelled_are_left_out_by_name_and_counted() -> None:
@@ -98,12 +104,12 @@ def test_series_that_cannot_be_modelled_are_left_out_by_name_and_counted() -> No
     rows = [pd.DataFrame({"series_id": n, "year": np.arange(1990, 1990 + len(v)), "count": v}) for n, v in extra]
     rows += [pd.DataFrame({"series_id": "typo", "year": [1990, 1991, 1992, 1993, 19940], "count": 5.0})]
     ready = prepare(pd.concat([drawn(2), *rows]))
-    assert ready.names == ("site_01", "site_02")
-    assert set(ready.left_out) == {"few", "none", "late", "gone", "typo"}
-    for name, words in (("few", "1 observed"), ("none", "every count is zero"), ("late", "first 70 %"), ("typo", "mistyped")):
+    assert ready.names == ("late", "site_01", "site_02") and ready.zero_value == {"late": 2.0}
+    assert set(ready.left_out) == {"few", "none", "gone", "typo"}
+    for name, words in (("few", "1 observed"), ("none", "every count is zero"), ("typo", "mistyped")):
         assert words in ready.left_out[name] and f"left out: {name}" in ready.summary
     with pytest.raises(DataError, match="few: 1 observed"):
-        prepare(pd.concat(rows))
+        prepare(pd.concat([r for r in rows if r["series_id"].iloc[0] != "late"]))
 
 
 def test_what_is_known_of_a_count_may_miss_where_nobody_counted_and_nowhere_else() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from seqsci.domains.ecology.reading.frame import checked
+from seqsci.domains.ecology.reading.frame import checked, refuse_dates
 from seqsci.domains.ecology.reading.lynx import lynx
 from seqsci.domains.ecology.reading.sources import famous, gpdd, salmon
-from seqsci.domains.ecology.reading.table import CountColumns, long_counts, wide_counts
+from seqsci.domains.ecology.reading.table import CountColumns, long_counts, read_csv, wide_counts
 from seqsci.domains.ecology.simulator import HISTORIES, Population
 from seqsci.errors import ConfigError, DataError, did_you_mean, explain
 from seqsci.registry import Section, check_keys, refuse
@@ -64,13 +64,7 @@ def read_table(path: str, columns: Mapping[str, str]) -> pd.DataFrame:
     Raises: DataError for a file that is no table, and for a named column that it has not, with the closest one.
     """
     source = Path(path).expanduser()
-    if not source.is_file():
-        raise DataError(explain(f"cannot read {source}", "no such file", "a CSV file of counts", "check the path"))
-    try:
-        table = pd.read_csv(source)
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise DataError(explain(f"{source} is no table", str(error), "a CSV file with a header", "export it again")) from error
-    table = table.rename(columns=str)
+    table = read_csv(source)
     have = list(table.columns)
     if absent := [f"data.{k}: no column {v!r}{did_you_mean(v, have)}" for k, v in columns.items() if v not in have]:
         raise DataError(explain(f"{source}: {'; '.join(absent)}", f"columns {', '.join(have)}", "columns of the file", "correct the name"))
@@ -99,6 +93,7 @@ def _long(source: Path, table: pd.DataFrame, columns: Mapping[str, str]) -> pd.D
 
 def _wide(source: Path, table: pd.DataFrame, year: str) -> pd.DataFrame:
     """Years down, series across; refused in words where it looks like neither shape."""
+    refuse_dates(table[year], f"{source}: the years in the first column, {year!r},")
     values = pd.to_numeric(table[year], errors="coerce")
     others = [c for c in table.columns if c != year]
     strange = [c for c in others if pd.to_numeric(table[c], errors="coerce").notna().sum() < table[c].notna().sum()]

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from seqsci.domains.ecology.reading.frame import covariates, integer_counts, regular
-from seqsci.domains.ecology.reading.panel import Selection
+from seqsci.domains.ecology.reading.frame import integer_counts, regular
 from seqsci.domains.ecology.trends import cosine_trend
 from seqsci.errors import ConfigError, DataError, explain
 from seqsci.model import Model
@@ -31,7 +30,7 @@ class Prepared:
 
     Attributes:
         rows: the one frame with consecutive years, series after series, and ``log_count``.
-        zero_value: by series with zeros, the count that stands for one: half the smallest positive count of its training window.
+        zero_value: by series with zeros, the count that stands for one in the fit and its forecasts: half its smallest positive count.
         left_out: by series that cannot be modelled, the reason.
     """
 
@@ -53,7 +52,7 @@ class Prepared:
             zeros = int((self.rows["count"] == 0).sum())
             worth = ", ".join(f"{n} {v:g}" for n, v in list(self.zero_value.items())[:5])
             more = f" and {len(self.zero_value) - 5} more series" if len(self.zero_value) > 5 else ""
-            rule = "half the smallest positive count of the first 70 % of its series' years, which no later count decides"
+            rule = "half the smallest positive count of its series, all years of which are fitted"
             lines.append(f"zeros: {zeros}, each taken as {rule}: {worth}{more}")
         lines += [f"left out: {n}: {reason}" for n, reason in list(self.left_out.items())[:8]]
         lines += [f"left out: {len(self.left_out) - 8} more series"] if len(self.left_out) > 8 else []
@@ -100,13 +99,12 @@ def _judge(rows: pd.DataFrame, single: bool) -> tuple[str, float]:
         return "", 0.0
     if not (seen["count"] > 0).any():
         return "every count is zero: nothing says what a zero is worth", 0.0
-    end = first + span - Selection().test_tenths * span // 10
-    train = seen["count"][(seen["year"] < end) & (seen["count"] > 0)]
-    if train.empty:
-        return f"no positive count before {end}, in the first 70 % of its years: what a zero is worth must not come from later ones", 0.0
     if len(seen) < FEWEST:
-        return f"{len(seen)} observed years with a zero: pass the whole series, whose first 70 % say what a zero is worth", 0.0
-    return "", float(train.min()) / 2.0
+        return (
+            f"{len(seen)} observed years with a zero: pass the whole series, which says what a zero is worth",
+            0.0,
+        )
+    return "", float(seen["count"][seen["count"] > 0].min()) / 2.0
 
 
 def check_columns(model: Model, frame: pd.DataFrame, named: Collection[str], place: str) -> None:
@@ -165,10 +163,37 @@ def _known(name: str, rows: pd.DataFrame) -> Array:
             raise DataError(explain(f"{column} is not usable", got, expected, fix))
         values = values.where(seen, values[seen].median())
         return np.asarray(np.log(values) if name == "log_effort" else values, float)
-    for series, part in rows.groupby("series_id", sort=True):
-        try:
-            covariates(part, [column], part["year"].tolist())
-        except DataError as error:
-            given = " (named by data.covariate_column)" if column == "capacity_covariate" else ""
-            raise DataError(f"series {series!r}, {column}{given}: {error}") from error
+    given = " (named by data.covariate_column)" if column == "capacity_covariate" else ""
+    if (gap := values.isna()).any():
+        some = "; ".join(f"{column} in {r.year} (series {r.series_id!r})" for r in rows[gap].head(3).itertuples())
+        more = f" and {int(gap.sum()) - 3} more years" if gap.sum() > 3 else ""
+        fix = "add the value" + (", 0 where nothing was caught" if column == "catch" else ", or begin the series after the gap")
+        what = f"{column}{given} is missing within the years that are fitted"
+        raise DataError(explain(what, some + more, "a value in every year from the first count to the last", fix))
+    if column == "catch" and (bad := values < 0).any():
+        at = rows[bad].iloc[0]
+        got = f"{int(bad.sum())} negative, the first {values[bad].iloc[0]:g} in series {at['series_id']!r}, year {at['year']}"
+        raise DataError(explain("a catch is negative", got, "0 or more in every year", "correct it; releases are not modelled"))
     return np.asarray(values, float)
+
+
+def check_inputs(model: Model, rows: pd.DataFrame) -> list[str]:
+    """What a reader must know of the known columns of rows that are to be fitted.
+
+    Raises `DataError` for a covariate of K that stands still in every series: its coefficient and the level of K are then one number.
+    """
+    names = {k.name for k in model.mechanism.known}
+    if "capacity_covariate" in names:
+        spread = rows.assign(z=pd.to_numeric(rows["capacity_covariate"], errors="coerce")).groupby("series_id")["z"].agg(np.ptp)
+        if (spread == 0).all():
+            got = f"{rows['capacity_covariate'].iloc[0]:g} in every year" + (" of a series" if len(spread) > 1 else "")
+            fix = "choose another column (--data.covariate_column), or a model without one"
+            raise DataError(explain("the covariate of K does not vary", got, "a column that moves while the series lasts", fix))
+    if "catch" not in names:
+        return []
+    above = pd.to_numeric(rows["catch"], errors="coerce") > rows["count"]
+    if not above.any():
+        return []
+    at = rows[above].iloc[0]
+    where = f"the first {at['year']} in series {at['series_id']!r}: {at['catch']:g} of {at['count']:g}"
+    return [f"WARNING: the catch is above the count in {int(above.sum())} years, {where}; right only if the count is an index of abundance"]

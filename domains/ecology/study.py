@@ -19,7 +19,7 @@ from seqsci.domains.ecology.configured import read_data
 from seqsci.domains.ecology.inference.observation_error import EstimatedObservationError, GivenObservationError, NoObservationError
 from seqsci.domains.ecology.manifest import DEFAULT_BASELINES
 from seqsci.domains.ecology.models import MODELS
-from seqsci.domains.ecology.prepared import Prepared, check_columns, prepare, to_sequences
+from seqsci.domains.ecology.prepared import Prepared, check_columns, check_inputs, prepare, to_sequences
 from seqsci.domains.ecology.reading.panel import CountPanel, count_panel
 from seqsci.domains.ecology.tables import RunTables
 from seqsci.errors import ConfigError, DataError, did_you_mean, explain
@@ -77,6 +77,10 @@ def build(config: Mapping[str, Any]) -> Study:
     if "cluster" in prepared.rows and FEWEST_CLUSTERS <= prepared.rows["cluster"].nunique() < len(prepared.names):
         estimator = replace(estimator, covariance=ClusterSandwich())
     panel, reason = _panel(prepared, frame)
+    seen, short = int(prepared.rows["count"].notna().sum()), ""
+    if seen < FEWEST:
+        fix = "add years, or series of the same kind to the file (several series share the parameters)"
+        short = explain(f"{place}: too few counts for a fit", f"{seen}", f"{FEWEST} counted years at least", fix)
 
     def test(_: Any, progress: Callable[[str], None] | None) -> HeldOutCounts:
         if panel is None:
@@ -96,6 +100,7 @@ def build(config: Mapping[str, Any]) -> Study:
         units=prepared.names,
         held_out=test,
         not_compared=reason,
+        not_fitted=short,
         tables=RunTables(prepared, frame, ERRORS[request.error][1](), horizon, threshold or None),
     )
 
@@ -150,7 +155,8 @@ def _counts(request: Request, place: str) -> tuple[pd.DataFrame, Prepared]:
     named = [k.removesuffix("_column") for k, v in request.data.values.items() if v is not None]
     check_columns(request.model, frame, named, place)
     prepared = prepare(frame)
-    print("\n".join([prepared.summary, *([frame.attrs["truth"]] if "truth" in frame.attrs else [])]) + "\n", flush=True)
+    remarks = [*([frame.attrs["truth"]] if "truth" in frame.attrs else []), *check_inputs(request.model, prepared.rows)]
+    print("\n".join([prepared.summary, *remarks]) + "\n", flush=True)
     return frame, prepared
 
 

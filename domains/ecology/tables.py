@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
+from seqsci.domains.ecology.future import future_rows
 from seqsci.domains.ecology.horizons import forecast_counts
 from seqsci.domains.ecology.inference.density_dependence import TERMS, DensityDependence, density_dependence
 from seqsci.domains.ecology.inference.observation_error import ObservationError
 from seqsci.domains.ecology.inference.profile import FEWEST_CLUSTERS
 from seqsci.domains.ecology.inference.sites import FEWEST
 from seqsci.domains.ecology.inference.verdict import CONFOUNDED, IDENTIFIED, LOOSE
-from seqsci.domains.ecology.prepared import COLUMN_OF, Prepared
-from seqsci.domains.ecology.trends import cosine_trend
+from seqsci.domains.ecology.prepared import Prepared
 from seqsci.errors import SeqsciError
 from seqsci.estimation.result import Fit
 
@@ -50,7 +49,9 @@ class RunTables:
             found["verdict"] = pd.DataFrame([row | {"kind": KINDS[verdict.name], "sentence": str(verdict)}])
             print(f"{result}\n", flush=True)
         try:
-            known = future_rows(fit, self.prepared, self.frame, self.horizon)
+            known, note = future_rows(fit, self.prepared, self.frame, self.horizon)
+            if note:
+                print(f"note: forecast.csv: {note}", flush=True)
             names = self.prepared.names
             found["forecast"] = forecast_counts(fit, self.horizon, self.threshold, known=known, names=names)
         except SeqsciError as error:
@@ -79,28 +80,6 @@ class RunTables:
         except SeqsciError as error:
             print(f"note: no flexibility.csv, dependence.csv and verdict.csv: {_flat(error)}", flush=True)
             return None
-
-
-def future_rows(fit: Fit, prepared: Prepared, frame: pd.DataFrame, horizon: int) -> pd.DataFrame | None:
-    """What the model's known columns are in the years of a forecast, as far as the frame holds them; None for a model without any."""
-    names = [k.name for k in fit.model.mechanism.known]
-    if not names:
-        return None
-    terms = sum(n.startswith("trend_") for n in names)
-    parts = []
-    for series, rows in prepared.rows.groupby("series_id", sort=True):
-        year = rows["year"].to_numpy()
-        ahead = pd.DataFrame({"series_id": str(series), "year": year[-1] + np.arange(1, horizon + 1)})
-        later = frame[frame["series_id"] == series].set_index("year")
-        for name in names:
-            column = COLUMN_OF.get(name, name)
-            if not name.startswith("trend_"):
-                values = pd.to_numeric(later[column], errors="coerce").reindex(ahead["year"]).to_numpy(float)
-                ahead[name] = np.log(np.where(values > 0, values, np.nan)) if name == "log_effort" else values
-        if terms:
-            ahead = ahead.assign(**cosine_trend(ahead["year"].to_numpy(), terms, int(year[0]), int(year[-1])))
-        parts.append(ahead)
-    return pd.concat(parts, ignore_index=True)
 
 
 def _flat(error: SeqsciError) -> str:

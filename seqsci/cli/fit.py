@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqsci.errors import ConfigError, did_you_mean, explain
+from seqsci.errors import ConfigError, DataError, did_you_mean, explain
 
 if TYPE_CHECKING:
     from seqsci.estimation.result import Fit
@@ -70,6 +70,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     study = load(_config(arguments), _overrides(arguments, training))
     study = _with_trainer(study, training)
+    if study.not_fitted:
+        raise DataError(study.not_fitted)
     sequences = study.sequences()
     folder = rundir.fresh(arguments.out, study.name)
     kept = False

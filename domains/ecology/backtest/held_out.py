@@ -162,11 +162,12 @@ def _heading(
     many = f"{len(table.clusters)} series" + (f" in {clusters} clusters" if clusters < len(table.clusters) else "")
     first = f"Held-out comparison on the last 30 % of years ({terms.label} data): {table.rows:,} one-year-ahead forecasts"
     few = len(table.clusters) > 1 and clusters < 10
-    short = len(table.clusters) == 1 and table.rows < FEWEST_YEARS
+    short = len(panel) == 1 and table.rows < FEWEST_YEARS
     return (
         f"{first} of {many if len(panel) > 1 else panel.series[0]}, {year.min()} to {year.max()}",
         f"every forecast is made from the years before it; {tried} models were tried on this window",
         *terms.notes,
+        *panel.zero_notes,
         *([f"{table.left_out} series have no count in their test window"] if table.left_out else []),
         *([f"intervals draw {clusters} clusters: with so few they are too short"] if few else []),
         *([f"{TOO_FEW} who is better: {table.rows} forecast years, {FEWEST_YEARS} are needed"] if short else []),

@@ -35,7 +35,7 @@ def checked(frame: pd.DataFrame) -> pd.DataFrame:
     if frame.empty:
         raise DataError(explain("the frame of counts is empty", "0 rows", "one row a series and year", "check what was read"))
     count = _numbers(frame["count"], "count")
-    year = _numbers(frame["year"], "year")
+    year = _years(frame["year"])
     if (strange := ~np.isfinite(year) | (year != np.round(year))).any():
         got = f"{frame['year'].to_numpy()[strange][0]!r} and {int(strange.sum()) - 1} more"
         raise DataError(explain("a year is not a whole number", got, "calendar years such as 1959", "round or drop these rows"))
@@ -128,6 +128,23 @@ def covariates(frame: pd.DataFrame, names: Sequence[str], years: Sequence[int]) 
         fix = "add the value or a scenario for these years, or shorten the horizon"
         raise DataError(explain("a covariate is missing in a forecast year", "; ".join(where), "a value in every year", fix))
     return values
+
+
+DATE = r"\s*\d{4}-\d{1,2}-\d{1,2}(?:[T ].*)?\s*"
+"""An ISO date, with or without a time."""
+
+
+def refuse_dates(values: pd.Series, what: str = "years") -> None:
+    """Raise `DataError` where a column of years holds dates."""
+    texts = values.dropna().astype(str)
+    if len(texts) and texts.str.fullmatch(DATE).all():
+        fix = f"keep the year alone, as {texts.iloc[0].strip()[:4]}; where a year has several dates, first choose or add up its counts"
+        raise DataError(explain(f"{what} are dates", texts.iloc[0], "calendar years such as 1959, one row a series and year", fix))
+
+
+def _years(values: pd.Series) -> np.ndarray:
+    refuse_dates(values)
+    return _numbers(values, "year")
 
 
 def _numbers(values: pd.Series, name: str) -> np.ndarray:

@@ -77,6 +77,25 @@ class CountPanel:
         """Number of the series of each of ``test_rows``."""
         return np.repeat(np.arange(len(self)), np.diff(self.offsets) - self.first)
 
+    @property
+    def zero_notes(self) -> tuple[str, ...]:
+        """What a zero is worth in these windows, and by name where that is more than a positive count of later years."""
+        having = [int(i) for i in np.flatnonzero(self.zeros > 0)]
+        if not having:
+            return ()
+        worth = ", ".join(f"{self.series[i]} {self.zero_value[i]:g}" for i in having[:5])
+        more = f" and {len(having) - 5} more series" if len(having) > 5 else ""
+        rule = "half the smallest positive count of the first 70 % of its series' years, so that no later count decides"
+        notes = [f"in this comparison a zero is taken as {rule}: {worth}{more}"]
+        for i in having:
+            least = float(np.nanmin(self.values(i)))
+            if least < np.log(self.zero_value[i]) - 1e-9:
+                at = int(np.nanargmin(self.values(i)))
+                year, count = self.year[self.offsets[i] + at], np.exp(least)
+                got = f"{self.series[i]}: a zero counts as {self.zero_value[i]:g} there, more than the {count:g} counted in {year}"
+                notes.append(f"WARNING: {got}; scores of its zeros say little")
+        return tuple(notes[:6]) + ((f"WARNING: {len(notes) - 6} more series alike",) if len(notes) > 6 else ())
+
     def some(self, chosen: npt.ArrayLike) -> CountPanel:
         """The panel of these series (numbers or a mask)."""
         keep = np.arange(len(self))[np.asarray(chosen)]

@@ -11,6 +11,12 @@ import pandas as pd
 from seqsci.domains.ecology.reading.frame import checked
 from seqsci.errors import DataError, did_you_mean, explain
 
+SEPARATORS = (
+    (";", "semicolons", "save it with commas and decimal dots; in R: write.csv(x, file, row.names = FALSE), not write.csv2"),
+    ("\t", "tabs", "save it with commas; in R: write.csv(x, file, row.names = FALSE)"),
+)
+"""What a table may be separated by instead of commas, its name, and what to do."""
+
 
 @dataclass(frozen=True)
 class CountColumns:
@@ -73,14 +79,27 @@ def read_counts(path: str | os.PathLike[str], columns: CountColumns | None = Non
 
     Raises: DataError for a file that is not there, is empty, or holds no table of counts.
     """
-    source = Path(path).expanduser()
+    table = read_csv(Path(path).expanduser())
+    named = columns or CountColumns()
+    if named.count in table.columns:
+        return long_counts(table, named)
+    return wide_counts(table, str(table.columns[0]))
+
+
+def read_csv(source: Path) -> pd.DataFrame:
+    """A CSV file, plain or compressed, with names of columns as text.
+
+    Raises: DataError for a file that is not there, is empty, or is separated by something else than commas.
+    """
     if not source.is_file():
         raise DataError(explain(f"cannot read {source}", "no such file", "a CSV file of counts", "check the path"))
     try:
         table = pd.read_csv(source)
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise DataError(explain(f"{source} is no table", str(error), "a CSV file with a header", "export it again")) from error
-    named = columns or CountColumns()
-    if named.count in table.columns:
-        return long_counts(table, named)
-    return wide_counts(table, str(table.columns[0]))
+    head = str(table.columns[0])
+    for mark, name, fix in SEPARATORS:
+        if len(table.columns) == 1 and mark in head:
+            got = f"the header {head.replace(mark, mark if mark == ';' else ' <tab> ')}"
+            raise DataError(explain(f"{source} is separated by {name}", got, "commas, and a dot as decimal sign", fix))
+    return table.rename(columns=str)
