@@ -28,6 +28,7 @@ from seqsci.domains.ecology.inference.drift import (
 from seqsci.domains.ecology.inference.naive import NaiveEstimate, naive_dependence
 from seqsci.domains.ecology.inference.observation_error import EstimatedObservationError
 from seqsci.domains.ecology.inference.profile import Estimate, estimate_dependence
+from seqsci.domains.ecology.inference.rival import find_rival
 from seqsci.domains.ecology.inference.sites import Site
 from seqsci.domains.ecology.inference.verdict import CONFOUNDED, IDENTIFIED, VerdictRule
 from seqsci.domains.ecology.simulator import HISTORIES, Population, RickerGrowth
@@ -61,12 +62,13 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Cell:
-    """Estimates, ends and centres (replicates,) of one model under one history."""
+    """Estimates, ends and centres (replicates,) of one model under one history, and which verdicts on it are "identified"."""
 
     value: Array
     low: Array
     high: Array
     centre: Array
+    identified: Array
 
     @property
     def bias(self) -> float:
@@ -81,9 +83,9 @@ class Cell:
         return float((self.high - self.low).mean())
 
 
-def cell(estimates: Sequence[Estimate | NaiveEstimate]) -> Cell:
+def cell(estimates: Sequence[Estimate | NaiveEstimate], identified: Sequence[bool]) -> Cell:
     value, low, high = (np.array([getattr(e, k) for e in estimates]) for k in ("dependence", "low", "high"))
-    return Cell(value, low, high, np.array([getattr(e, "centre", e.dependence) for e in estimates]))
+    return Cell(value, low, high, np.array([getattr(e, "centre", e.dependence) for e in estimates]), np.array(identified))
 
 
 def study(name: str, replicates: int, sites: int = SITES, population: Population = GOMPERTZ, seed: int = 0) -> dict[str, Cell]:
@@ -92,29 +94,35 @@ def study(name: str, replicates: int, sites: int = SITES, population: Population
     rng = np.random.default_rng((SEEDS[name] + seed, 1))
     driven = [{label: k + sd * rng.standard_normal(k.shape) for label, sd in COVARIATES.items() if name != "const"} for k in capacity]
 
-    def one(y: Array, covariates: dict[str, Array]) -> dict[str, Estimate | NaiveEstimate]:
+    def one(y: Array, covariates: dict[str, Array]) -> tuple[dict[str, Estimate | NaiveEstimate], bool]:
         panel = [Site(str(i), str(i), 1, y[i]) for i in range(sites)]
-        found = {"naive": naive_dependence(panel)} | {label: estimate_dependence(panel, drift, ERROR) for label, drift in DRIFTS.items()}
+        estimates = {label: estimate_dependence(panel, drift, ERROR) for label, drift in DRIFTS.items()}
+        verdict = RULE.judge(estimates["few"], estimates["flexible"])
+        if verdict.name == IDENTIFIED:  # only then does a model that contradicts the interval change the verdict
+            others = [(DRIFTS[label], estimates[label]) for label in ("constant", "walk", "smooth")]
+            rival = find_rival(panel, (DRIFTS["flexible"], estimates["flexible"]), others, ERROR)
+            verdict = RULE.judge(estimates["few"], estimates["flexible"], rival)
+        found: dict[str, Estimate | NaiveEstimate] = {"naive": naive_dependence(panel), **estimates}
         for label, z in covariates.items():
             known = [Site(str(i), str(i), 1, y[i], covariate=z[i]) for i in range(sites)]
             found[label] = estimate_dependence(known, CapacityCovariate(), ERROR)
-        return found
+        return found, verdict.name == IDENTIFIED
 
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(one, paths, driven))
-    return {label: cell([f[label] for f in found]) for label in found[0]}
+    identified = [verdict for _, verdict in found]
+    return {label: cell([f[label] for f, _ in found], identified) for label in found[0][0]}
 
 
 def flags(cells: dict[str, Cell]) -> dict[str, float]:
     """How often the rule fires, how often its first version by maxima did, and the shares of verdicts."""
     few, many = cells["few"], cells["flexible"]
     fired = few.centre - many.centre > RULE.fall
-    wide = many.high - many.low > RULE.widest
     return {
         "flag": float(fired.mean()),
         "maxima": float((few.value - many.value > RULE.fall).mean()),
         CONFOUNDED: float(fired.mean()),
-        IDENTIFIED: float((~fired & ~wide).mean()),
+        IDENTIFIED: float(many.identified.mean()),
         "covered": float(((many.low <= PHI) & (many.high >= PHI))[~fired].mean()) if (~fired).any() else float("nan"),
     }
 

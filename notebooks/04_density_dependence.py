@@ -283,12 +283,14 @@ for key in ("hump", "rw"):
 # - **Simulated data.** The model of growth is the true one here; real populations have ages, cycles and catastrophes.
 # - **One setting.** $\phi = .5$ and an error of counting as large as the shocks. With known errors intervals are narrower.
 # - **The flag was tuned** on other seeds of these same histories (constant, exponential, linear, two humps, random walk).
-# - **Narrow is not excluded.** Most six-term intervals at 20 sites and 40 years reach $\phi = 1$, and the verdict says so.
+# - **Open at 1.** Most six-term intervals at 20 sites and 40 years reach $\phi = 1$; the verdict is then "not identified", however narrow.
 #
 # ## 7 How to reproduce
 #
 #     make notebooks
 #     python -m benchmarks.ecology_confounding       # all six histories, 300 panels each
+#     python -m benchmarks.ecology_flag              # verdicts at 1, 5 and 20 sites, also of pure random walks
+#     python -m benchmarks.ecology_design            # the table of section 4, 30 panels a design
 #     seqsci fit --config ecology/drift_demo         # the hump, with its report
 #
 # Sources: Dennis et al. (2006), DOI 10.1890/0012-9615(2006)76[323:EDDPNA]2.0.CO;2; Knape and de Valpine (2012),

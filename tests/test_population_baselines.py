@@ -14,8 +14,9 @@ from seqsci.domains.ecology.baselines.empirical_dynamics import SMap
 from seqsci.domains.ecology.baselines.empirical_dynamics_kernel import simplex, smap
 from seqsci.domains.ecology.baselines.naive import HistoricalMean, RandomWalk, RandomWalkDrift
 from seqsci.domains.ecology.baselines.regressions import Gompertz, Ricker, SecondOrder
-from seqsci.domains.ecology.baselines.state_space import DriftingCapacity, GompertzStateSpace, LocalLevel, Student
+from seqsci.domains.ecology.baselines.state_space import DriftingCapacity, GompertzStateSpace, LocalLevel, PlugIn, Student
 from seqsci.domains.ecology.baselines.state_space_kernel import likeliest
+from seqsci.domains.ecology.baselines.statsmodels_models import AutomaticArima, DampedSmoothing
 from seqsci.domains.ecology.reading.lynx import lynx
 from seqsci.domains.ecology.reading.panel import count_panel
 from seqsci.errors import DataError
@@ -145,8 +146,11 @@ def test_the_grid_finds_the_likelihood_that_a_search_finds() -> None:
 
 def test_the_student_predictive_has_the_same_centre_and_wider_tails() -> None:
     y = series(8)
-    plug_in, student = DriftingCapacity().ahead(y, 10), DriftingCapacity(Student()).ahead(y, 10)
-    assert np.array_equal(plug_in.mean, student.mean) and (student.quantile(0.99) > plug_in.quantile(0.99)).all()
+    for build in (DriftingCapacity, GompertzStateSpace, LocalLevel):
+        plug_in, student = build().ahead(y, 10), build(Student()).ahead(y, 10)
+        assert np.array_equal(plug_in.mean, student.mean) and (student.quantile(0.99) > plug_in.quantile(0.99)).all()
+        assert build(Student()).name == f"{build().name}, Student"
+    plug_in = DriftingCapacity().ahead(y, 10)
     assert (np.diff(plug_in.scale) >= 0).all()
     assert GompertzStateSpace().ahead(y, 10).scale[-1] < DriftingCapacity().ahead(y, 10).scale[-1] + 1e-9
 
@@ -198,6 +202,18 @@ def test_the_statsmodels_baselines_forecast_through_gaps() -> None:
         found = BASELINES[name]().at_origins(y, 20, 2)
         assert np.isfinite(found.mean).all() and (found.scale > 0).all()
         assert np.abs(found.mean - 5.0).max() < 2.0
+
+
+@pytest.mark.parametrize("build", [DampedSmoothing, AutomaticArima])
+def test_the_student_predictive_of_a_statsmodels_baseline_is_the_gaussian_one_with_its_residuals_as_freedom(build) -> None:
+    y = series(12, 24)
+    y[5] = np.nan
+    plain, student = build(interval=PlugIn()), build()
+    a, b = plain.at_origins(y, 20, 2), student.at_origins(y, 20, 2)
+    differenced = 20 - 1 - b.freedom[0, 0] - 1  # of 20 years one is missing, and one parameter is charged
+    assert differenced in (0, 1, 2) and np.array_equal(b.freedom[:, 0], np.arange(19, 23) - differenced - 1)
+    assert np.array_equal(a.mean, b.mean) and np.isinf(a.freedom).all() and plain.name != student.name
+    np.testing.assert_allclose(b.scale, a.scale * np.sqrt((b.freedom + 1) / b.freedom), rtol=1e-12)
 
 
 def test_runs_refuse_repeated_names_and_short_or_infinite_series() -> None:

@@ -10,13 +10,14 @@ import pytest
 from scipy import stats
 
 from seqsci.domains.ecology.backtest.cluster_bootstrap import cluster_bootstrap
-from seqsci.domains.ecology.backtest.comparison import compare
+from seqsci.domains.ecology.backtest.comparison import BestRivals, compare
 from seqsci.domains.ecology.backtest.protocol import run, targets
 from seqsci.domains.ecology.backtest.student import student_cdf, student_crps
 from seqsci.domains.ecology.bank import CellGrid, CrossFittedBank, FittedPopulationBank, PopulationBank, folds, student_tables
 from seqsci.domains.ecology.bank_kernel import filtered, look_up, mixture_scores
 from seqsci.domains.ecology.baselines.naive import RandomWalk
 from seqsci.domains.ecology.baselines.regressions import Gompertz
+from seqsci.domains.ecology.baselines.state_space import DriftingCapacity, GompertzStateSpace, LocalLevel, Student
 from seqsci.domains.ecology.reading.panel import CountPanel, count_panel
 from seqsci.errors import DataError, ParameterError
 
@@ -179,10 +180,24 @@ def test_comparisons_are_means_of_series_and_name_what_is_missing() -> None:
     assert np.allclose(found.scores["Gompertz AR(1)"].rmse, error)
     difference = found.difference("Gompertz AR(1)", "random walk")
     assert np.exp(difference.log_rmse.value) == pytest.approx(found.line("Gompertz AR(1)").rmse_ratio)
-    assert found.line("random walk").crps_ratio == 1.0 and found.best(list(found.scores)) in found.scores
+    assert found.line("random walk").crps_ratio == 1.0
     with pytest.raises(DataError, match="did you mean 'random walk'"):
         found.line("random wlk")
     assert compare(runs, data, 2).rows < found.rows
+
+
+def test_no_rival_is_closer_to_ours_by_any_score_than_the_best_one_by_that_score() -> None:
+    data = panel(12)
+    rivals = [Gompertz(), DriftingCapacity(), LocalLevel(Student()), LocalLevel(), GompertzStateSpace(Student()), GompertzStateSpace()]
+    found = compare(run([RandomWalk(), *rivals], data), data)
+    names = [r.name for r in rivals]
+    best = found.difference_to_best("random walk", names)
+    each = [found.difference("random walk", n) for n in names]
+    assert best.log_score.value == min(d.log_score.value for d in each)
+    for score in ("log_rmse", "log_crps"):
+        assert getattr(best, score).value == max(getattr(d, score).value for d in each)
+        assert f"{getattr(found.best(names), score)} (" in best.rival
+    assert found.best(names[:1]) == BestRivals(*names[:1] * 3)
 
 
 def test_the_cluster_bootstrap_has_the_spread_of_cluster_means() -> None:

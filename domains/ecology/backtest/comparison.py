@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +58,15 @@ class PairedDifference:
     log_score: Estimate
 
 
+@dataclass(frozen=True)
+class BestRivals:
+    """Who is best by each score: geometric means over series of RMSE and CRPS, mean log score; named as in `PairedDifference`."""
+
+    log_rmse: str
+    log_crps: str
+    log_score: str
+
+
 @dataclass(frozen=True, eq=False)
 class CountComparison:
     """Scores of all forecasters at one horizon.
@@ -94,9 +103,18 @@ class CountComparison:
         columns = (log_ratio(a.rmse, b.rmse), log_ratio(a.crps, b.crps), a.log_score - b.log_score)
         return PairedDifference(rival, *(cluster_bootstrap(c, self.clusters, resamples, seed) for c in columns))
 
-    def best(self, names: list[str]) -> str:
-        """The name with the highest mean log score."""
-        return max(names, key=lambda n: float(self._of(n).log_score.mean()))
+    def best(self, names: Sequence[str]) -> BestRivals:
+        """Who of these is best, score by score, on these rows."""
+        rmse = min(names, key=lambda n: float(log_error(self._of(n).rmse).mean()))
+        crps = min(names, key=lambda n: float(log_error(self._of(n).crps).mean()))
+        return BestRivals(rmse, crps, max(names, key=lambda n: float(self._of(n).log_score.mean())))
+
+    def difference_to_best(self, ours: str, names: Sequence[str], resamples: int = 4000, seed: int = 0) -> PairedDifference:
+        """Ours minus whoever of these is best by each score; the rival is named by all three."""
+        best = self.best(names)
+        rmse, crps, score = (self.difference(ours, n, resamples, seed) for n in (best.log_rmse, best.log_crps, best.log_score))
+        rival = f"{best.log_rmse} (RMSE), {best.log_crps} (CRPS), {best.log_score} (log score)"
+        return PairedDifference(rival, rmse.log_rmse, crps.log_crps, score.log_score)
 
     def text(self, ours: str) -> str:
         """Table of levels and of differences of ours to all others."""
@@ -118,6 +136,11 @@ class CountComparison:
                 cells = (f"{e.value:+.3f} [{e.low:+.3f}, {e.high:+.3f}]" for e in (d.log_rmse, d.log_crps, d.log_score))
                 lines.append(f"{name:<32}" + "".join(f"{c:>24}" for c in cells))
         return "\n".join(lines)
+
+
+def log_error(error: Array) -> Array:
+    """``log(error)``, errors below `LOWEST` counted as that."""
+    return np.asarray(np.log(np.maximum(error, LOWEST)))
 
 
 def log_ratio(ours: Array, theirs: Array) -> Array:

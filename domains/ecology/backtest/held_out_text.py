@@ -6,9 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from seqsci.domains.ecology.backtest.year_test import TOO_FEW
+from seqsci.domains.ecology.bank import PopulationBank
 from seqsci.evaluate.comparison import Difference
 
 SCORES = (("MASE", "mase", 3), ("RMSE", "rmse", 3), ("CRPS", "crps", 3), ("log score", "log_score", 3), ("cover 90%", "coverage_90", 3))
+
+LATER_PRIOR = (
+    "the bank: its prior is learned from training windows of other clusters, which may reach later calendar years than a forecast's"
+)
+"""What "the years before it" does not say of the bank."""
 
 
 def text(heading: Sequence[str], scores: Sequence[Any], differences: Sequence[Difference], ours: str, single: bool) -> str:
@@ -19,7 +25,8 @@ def text(heading: Sequence[str], scores: Sequence[Any], differences: Sequence[Di
         single: of one series, where a difference is a mean over years.
     """
     rows = [[r.model, *(f"{getattr(r, a):.{d}f}" for _, a, d in SCORES), f"{r.seconds:.1f}"] for r in scores]
-    lines = [*heading, "", "Scores (context; RMSE and CRPS of log counts; a higher log score is better)"]
+    bank = [LATER_PRIOR] if any(r.model == PopulationBank.label for r in scores) else []
+    lines = [*heading, *bank, "", "Scores (context; RMSE and CRPS of log counts; a higher log score is better)"]
     lines += [_table(["model", *(head for head, _, _ in SCORES), "seconds"], rows), ""]
     if not differences:
         return "\n".join([*lines, f"{ours} is compared with nothing: see what was left out above"])

@@ -1,4 +1,4 @@
-"""How annual counts are forecast: from every year of the test window, on the years before it alone."""
+"""How annual counts are forecast: from every year of the test window, on the years of the series before it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,10 @@ class CountForecaster(ABC):
 
     @abstractmethod
     def forecast(self, panel: CountPanel, horizon: int = 1) -> Forecasts:
-        """Forecast 1..horizon years ahead from before every test row; every origin uses what came before it, and nothing else."""
+        """Forecast 1..horizon years ahead from before every test row; of its series an origin uses the years before it, and nothing else.
+
+        What is learned from other series comes from training windows, which may reach later calendar years.
+        """
 
 
 class SeriesForecaster(CountForecaster, ABC):

@@ -47,6 +47,11 @@ class Student(Interval):
         return variance * innovations / freedom, freedom
 
 
+def titled(title: str, interval: Interval) -> str:
+    """Name of a baseline with one of these intervals."""
+    return title if isinstance(interval, PlugIn) else f"{title}, Student"
+
+
 class GridFilter(SeriesForecaster, ABC):
     """A filter whose ratios are those of the likeliest point of a grid at every origin: no optimiser, no starting point."""
 
@@ -77,7 +82,7 @@ class LocalLevel(GridFilter):
 
     @property
     def name(self) -> str:
-        return "local level ML"
+        return titled("local level ML", self.interval)
 
     def grid(self) -> tuple[Array, Array, Array]:
         error = np.r_[0.0, np.geomspace(0.02, 2000.0, 80)]
@@ -97,7 +102,7 @@ class GompertzStateSpace(GridFilter):
 
     @property
     def name(self) -> str:
-        return "Gompertz state space ML"
+        return titled("Gompertz state space ML", self.interval)
 
     def grid(self) -> tuple[Array, Array, Array]:
         phi, error = combinations(np.r_[np.linspace(-0.8, 0.95, 36), 0.975, 0.99, 1.0], np.r_[0.0, np.geomspace(0.03, 100.0, 25)])
@@ -115,7 +120,7 @@ class DriftingCapacity(GridFilter):
 
     @property
     def name(self) -> str:
-        return "random-walk K ML" if isinstance(self.interval, PlugIn) else "random-walk K ML, Student"
+        return titled("random-walk K ML", self.interval)
 
     def grid(self) -> tuple[Array, Array, Array]:
         phi = np.r_[np.linspace(0.0, 0.9, 19), 0.95, 1.0]

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from seqsci.domains.ecology.backtest.protocol import Forecasts, SeriesForecaster, scored, targets
 from seqsci.domains.ecology.backtest.student import StudentForecast
 from seqsci.domains.ecology.baselines.naive import SMALLEST_SCALE
+from seqsci.domains.ecology.baselines.state_space import Interval, Student, titled
 from seqsci.domains.ecology.reading.panel import CountPanel
 
 Array = npt.NDArray[np.float64]
@@ -36,7 +37,12 @@ def quiet() -> Iterator[None]:
 
 
 class Fitted(SeriesForecaster, ABC):
-    """A statsmodels state-space model with a Gaussian plug-in predictive; series are spread over processes."""
+    """A statsmodels state-space model with a predictive from the variance of its residuals; series are spread over processes.
+
+    The Student predictive raises the log score of both on the GPDD and salmon panels and hardly moves their CRPS.
+    """
+
+    interval: Interval
 
     @abstractmethod
     def models(self, train: Array) -> Any:
@@ -45,7 +51,8 @@ class Fitted(SeriesForecaster, ABC):
     def at_origins(self, y: Array, first: int, horizon: int) -> StudentForecast:
         from threadpoolctl import threadpool_limits
 
-        mean, scale = np.empty((len(y) - first, horizon)), np.empty((len(y) - first, horizon))
+        mean, deviation = np.empty((len(y) - first, horizon)), np.empty((len(y) - first, horizon))
+        residuals = np.empty(len(y) - first)
         with quiet(), threadpool_limits(1):  # its small products wait for one another on several threads
             make = self.models(y[:first])
             parameters = None
@@ -57,9 +64,13 @@ class Fitted(SeriesForecaster, ABC):
                     found = model.fit(start, disp=False, maxiter=steps, cov_type="none").params
                     start = found if np.isfinite(found).all() else start
                 parameters = start
-                ahead = model.smooth(parameters, cov_type="none").get_forecast(horizon)
-                mean[row], scale[row] = ahead.predicted_mean, ahead.se_mean
-        return StudentForecast(mean, np.maximum(scale, SMALLEST_SCALE), np.full_like(mean, np.inf))
+                made = model.smooth(parameters, cov_type="none")
+                ahead = made.get_forecast(horizon)
+                mean[row], deviation[row] = ahead.predicted_mean, ahead.se_mean
+                residuals[row] = np.isfinite(y[:t]).sum() - made.loglikelihood_burn
+        factor, freedom = self.interval.spread(np.ones(len(residuals)), residuals)
+        scale = np.maximum(deviation * np.sqrt(factor)[:, None], SMALLEST_SCALE)
+        return StudentForecast(mean, scale, np.tile(freedom[:, None], (1, horizon)))
 
     def forecast(self, panel: CountPanel, horizon: int = 1) -> Forecasts:
         """Forecast series after series, on two processes: the Python between the filters holds the interpreter's lock."""
@@ -82,9 +93,11 @@ class DampedSmoothing(Fitted):
     Source: Hyndman, Koehler, Ord & Snyder (2008), Forecasting with Exponential Smoothing, DOI 10.1007/978-3-540-71918-2.
     """
 
+    interval: Interval = Student()
+
     @property
     def name(self) -> str:
-        return "damped ETS"
+        return titled("damped ETS", self.interval)
 
     def models(self, train: Array) -> Any:
         from statsmodels.tsa.statespace.exponential_smoothing import ExponentialSmoothing
@@ -100,18 +113,19 @@ class DampedSmoothing(Fitted):
 
 @dataclass(frozen=True)
 class AutomaticArima(Fitted):
-    """ARIMA(p, d, q), p, d, q <= 2, by statsmodels: d by KPSS tests at 5 %, then p and q with the least corrected AIC of a stepwise search.
+    """ARIMA(p, d, q), d <= 2, p, q <= 3, by statsmodels: d by KPSS at 5 %, then p, q with the least corrected AIC of a stepwise search.
 
     The search runs once, on the training window; at every later origin the parameters are refitted from those of the year before.
     A constant is included at d = 0 (and at d = 1 where it wants it). Source: Hyndman & Khandakar (2008), J. Statistical Software
     27(3), DOI 10.18637/jss.v027.i03.
     """
 
-    most: int = 2
+    most: int = 3
+    interval: Interval = Student()
 
     @property
     def name(self) -> str:
-        return "auto-ARIMA"
+        return titled("auto-ARIMA", self.interval)
 
     def models(self, train: Array) -> Any:
         from statsmodels.tsa.statespace.sarimax import SARIMAX
@@ -137,9 +151,7 @@ class AutomaticArima(Fitted):
             return scores[p, q, constant]
 
         constants = (True,) if d == 0 else (False, True) if d == 1 else (False,)
-        at = min(
-            ((p, q, c) for p, q in ((0, 0), (1, 0), (0, 1), (self.most, self.most)) for c in constants[:1]), key=lambda o: criterion(*o)
-        )
+        at = min(((p, q, c) for p, q in ((0, 0), (1, 0), (0, 1), (2, 2)) for c in constants[:1]), key=lambda o: criterion(*o))
         while True:
             p, q, _ = at
             near = [(p + i, q + j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) if i * j >= 0 for k in constants]

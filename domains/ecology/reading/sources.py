@@ -39,8 +39,7 @@ def gpdd() -> pd.DataFrame:
 def salmon_group(series_id: str) -> str:
     """Return the group of a salmon series: its evolutionarily significant unit, or the region of the North Pacific it returns to.
 
-    The species is part of it: Chinook and coho of the Lower Columbia River are two groups. By the text in parentheses alone they would be
-    one, 25 groups in place of 26, and the intervals of the comparisons change in the third digit.
+    The species is part of it: Chinook and coho of the Lower Columbia River are two of the 26 groups.
 
     >>> salmon_group("esa:Salmon, coho (Oregon Coast ESU) Tahkenitch Lake - fall"), salmon_group("np:pink:nbc")
     ('esa:Salmon, coho (Oregon Coast ESU)', 'np:nbc')
