@@ -59,7 +59,8 @@ class Search:
         nothing: tuple[Array, Array] = (np.zeros(0), np.zeros((0, 0)))
         self.centre, self.precision = nothing if prior is None else prior.on(self.names, names)
         values = self.data.X[self.data.observed.astype(bool), self.kernel.program.n_known]
-        self._count, self._log_spread, self._spread = len(values), log_spread(values), float(values.std()) if len(values) else 1.0
+        self._count, self._log_spread = len(values), -math.inf if model.observation.mass else log_spread(values)
+        self._spread = float(values.std()) if len(values) else 1.0
 
     def nll(self, raw: Array, full: bool = False) -> float:
         """Negative log-likelihood at a raw point; leaves the gradient and, where full, the outer products behind."""

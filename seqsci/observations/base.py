@@ -23,6 +23,8 @@ class Observation(ABC):
     """
 
     arguments: ClassVar[tuple[str, ...]]
+    mass: ClassVar[bool] = False
+    """Whether outcomes have probabilities: a mass, unlike a density, cannot collapse onto values that are repeated."""
 
     @property
     @abstractmethod

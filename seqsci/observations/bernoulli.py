@@ -22,6 +22,7 @@ class Bernoulli(Observation):
     """
 
     arguments = ("probability",)
+    mass = True
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

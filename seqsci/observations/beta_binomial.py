@@ -41,6 +41,7 @@ class BetaBinomial(Observation):
     """
 
     arguments = ("probability", "coverage")
+    mass = True
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

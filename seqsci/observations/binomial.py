@@ -32,6 +32,7 @@ class Binomial(Observation):
     """
 
     arguments = ("probability", "coverage")
+    mass = True
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

@@ -38,6 +38,7 @@ class NegativeBinomial(Observation):
     """
 
     arguments = ("mean", "diffuse_variance")
+    mass = True
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

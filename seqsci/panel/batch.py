@@ -182,11 +182,15 @@ class Batch:
         compiled: Callable[..., None] = solve_many
         compiled(
             kernel.objective_function, kernel.information_function if task.newton else no_information, task.centre, task.precision, points,
-            task.forced, task.starts, task.far, moving, task.floor, task.ceiling, self.count, self.spread, rough, task.newton, errors,
+            task.forced, task.starts, task.far, moving, task.floor, task.ceiling, self.count, self.spreads(task.model), rough, task.newton, errors,
             self.offsets, self.places, *self.data.arguments, task.evaluations, tolerance,
             raw, pinned, report, nll, outer, hessian, natural, slope,
         )  # fmt: skip
         return Solved(raw, nll, report[:, 1] == 1, report[:, 2] == 1, report[:, 0], pinned.astype(bool), outer, hessian, natural, slope)
+
+    def spreads(self, model: Model) -> Array:
+        """Log standard deviations onto which a density might collapse; -inf for an outcome with a mass."""
+        return np.full_like(self.spread, -np.inf) if model.observation.mass else self.spread
 
     def joined(self) -> Batch:
         """All stretches as the sequences of a single fit."""

@@ -125,4 +125,4 @@ class Card:
         floor, ceiling = (self._there(v.astype(bool)) for v in (task.floor, task.ceiling))
         sets = (self._there(moving), floor, ceiling, self._there(rough))
         climbs = (task.forced, task.starts, task.far, task.evaluations, tolerance)
-        return Rules(*climbs, *sets, task.newton, self._there(batch.count), self._there(batch.spread))
+        return Rules(*climbs, *sets, task.newton, self._there(batch.count), self._there(batch.spreads(task.model)))
