@@ -182,7 +182,8 @@ class Batch:
         compiled: Callable[..., None] = solve_many
         compiled(
             kernel.objective_function, kernel.information_function if task.newton else no_information, task.centre, task.precision, points,
-            task.forced, task.starts, task.far, moving, task.floor, task.ceiling, self.count, self.spreads(task.model), rough, task.newton, errors,
+            task.forced, task.starts, task.far, moving, task.floor, task.ceiling, self.count, self.spreads(task.model), rough, task.newton,
+            errors,
             self.offsets, self.places, *self.data.arguments, task.evaluations, tolerance,
             raw, pinned, report, nll, outer, hessian, natural, slope,
         )  # fmt: skip
