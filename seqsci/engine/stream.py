@@ -228,7 +228,7 @@ def _written(
         if out is not None:
             _check_out(out, states)
             at = (slice(None),) * axis + (slice(lo, hi),)
-            out[at] = states if isinstance(out, Tensor) else (states.float() if states.dtype == torch.bfloat16 else states).numpy()
+            out[at] = states if isinstance(out, Tensor) else (states.float() if states.dtype == torch.bfloat16 else states).cpu().numpy()
         for source in sources:
             _release(source)
         yield states, carry

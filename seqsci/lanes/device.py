@@ -89,6 +89,12 @@ def free_memory(device: torch.device) -> int:
     return int(torch.cuda.mem_get_info(device)[0]) + held
 
 
+def _of_the_card(error: Exception) -> bool:
+    """Whether a fault is the card's or its compiler's: Triton's launches raise plain RuntimeErrors, its compiler errors of its own."""
+    spoken = isinstance(error, RuntimeError) and any(mark in str(error) for mark in ("CUDA error", "Triton Error [CUDA]"))
+    return isinstance(error, FAULT) or spoken or type(error).__module__.split(".")[0] == "triton"
+
+
 @contextmanager
 def memory_told(what: str, fix: str) -> Iterator[None]:
     """Turn an out-of-memory error of the device into one that says what to do, and a fault of the card into one that is no row's."""
@@ -98,7 +104,9 @@ def memory_told(what: str, fix: str) -> Iterator[None]:
         torch.cuda.empty_cache()
         text = str(error).split(". ")[0][:160]
         raise DeviceError(explain(f"the card has too little memory for {what}", text, "less at a time", fix)) from error
-    except FAULT as error:
+    except Exception as error:
+        if not _of_the_card(error):
+            raise
         text = str(error).splitlines()[0][:160]
         fix = "start Python anew: after a fault a card gives nothing more; then try device=None, and report this"
         raise DeviceError(explain(f"the card failed on {what}", text, "a kernel that ends", fix)) from error
