@@ -61,6 +61,14 @@ class KnockedOut(Mechanism):
         return ()
 
     @property
+    def simpler(self) -> str:  # type: ignore[override]
+        return self.inner.simpler
+
+    @property
+    def several_modes(self) -> bool:  # type: ignore[override]
+        return self.inner.several_modes
+
+    @property
     def start(self) -> Callable[..., Any]:  # type: ignore[override]
         return self.inner.start
 

@@ -425,4 +425,4 @@ def test_the_help_is_short_and_the_rest_is_asked_for(capsys) -> None:
     assert len(capsys.readouterr().out.splitlines()) <= 60
     cli.main(["fit", "--help-all"])
     text = capsys.readouterr().out
-    assert "--trainer.max_epochs" in text and "--estimator.weight_decay" in text
+    assert "--data.series_column" in text and "--trainer.max_epochs" in text and "--estimator.weight_decay" in text

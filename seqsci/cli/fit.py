@@ -47,10 +47,38 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-report", action="store_true", help="do not write report.html")
     parser.add_argument("--resume", metavar="RUN", help="go on with a training that was interrupted; bit-equal to one that was not")
     parser.add_argument("--data", metavar="FILE", help="your data; columns as the CSV contract says (docs/csv.md)")
-    parser.add_argument("--help-all", action="store_true", help="also the options of training: --estimator.* and --trainer.*")
-    for key, text in overrides().items():
-        parser.add_argument(f"--{key}", metavar=key.split(".")[-1].upper(), help=text or argparse.SUPPRESS)
+    parser.add_argument(
+        "--help-all", action="store_true", help="also the options of the domains and of training: --estimator.* and --trainer.*"
+    )
+    known = overrides()
+    for key in GENERAL:
+        parser.add_argument(f"--{key}", metavar=key.split(".")[-1].upper(), help=known[key])
+    group = parser.add_argument_group("options of the domains")
+    for key, text in known.items():
+        if key not in GENERAL:
+            group.add_argument(f"--{key}", metavar=key.split(".")[-1].upper(), help=text or argparse.SUPPRESS)
+    parser.format_help = lambda: _without(parser, group)  # type: ignore[method-assign]
+    parser.epilog = "options of the domains (columns, sources, horizons ...) and of training: seqsci fit --help-all"
     parser.set_defaults(accepts=TRAINING)
+
+
+def _without(parser: argparse.ArgumentParser, group: Any) -> str:
+    """The help without a group of options."""
+    kept = parser._action_groups
+    parser._action_groups = [g for g in kept if g is not group]
+    try:
+        return argparse.ArgumentParser.format_help(parser)
+    finally:
+        parser._action_groups = kept
+
+
+def _domain_options() -> None:
+    """Print the options that belong to domains."""
+    print("options of the domains:")
+    for key, text in overrides().items():
+        if text and key not in GENERAL:
+            print(f"  --{key:<34} {text}")
+    print()
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -59,6 +87,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.help_all:
         from seqsci.cli.training import print_help
 
+        _domain_options()
         print_help()
         return
     if arguments.resume:
