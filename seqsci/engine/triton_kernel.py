@@ -13,7 +13,7 @@ import triton.language as tl
 from seqsci.engine.triton_walk import GROWTH, walk
 
 
-@triton.jit(do_not_specialize=["one", "batch", "steps", "chunks", "length", "mt", "zb", "zs"])
+@triton.jit(do_not_specialize=["one"])
 def tiles(
     F, U, Z, C, X, G, M, CARRY, PRODUCT, STARTED, GROWN,
     batch, steps, width, chunks, length,
