@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from seqsci.domains.genomics.genome.builds import require_same_build
+from seqsci.domains.genomics.genome.builds import refuse_mixed_names, require_same_build
 from seqsci.domains.genomics.methylation.count_table import ONE_TIME, read_count_table
 from seqsci.domains.genomics.reading.bedmethyl import read_bedmethyl
 from seqsci.domains.genomics.reading.bismark import read_bismark
@@ -40,7 +40,7 @@ class CountFiles:
         merge: whether the strands of each CpG are added up.
 
     Raises: DataError for times that do not increase, a format that is unknown, different declared builds (or some declared, some not, and
-        none stated), and whatever the readers refuse.
+        none stated), a chromosome under two names (chr1, 1), and whatever the readers refuse.
     """
 
     paths: Sequence[str]
@@ -66,6 +66,7 @@ class CountFiles:
     def frame(self) -> pd.DataFrame:
         """All files in long form: chrom, start, end, strand, methylated, coverage, time."""
         parts = [self._one(path) for path in self.paths]
+        refuse_mixed_names((name for part in parts for name in part["chrom"].unique()), ", ".join(map(str, self.paths)))
         build = self._build(parts)
         long = pd.concat([part.assign(time=t) for part, t in zip(parts, self.times, strict=True)], ignore_index=True)
         long.attrs = {"build": build, "code": parts[0].attrs.get("code", "m"), "time_unit": self.time_unit}
