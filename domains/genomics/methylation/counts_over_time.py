@@ -36,7 +36,7 @@ class CountFiles:
     Args:
         paths: a file a time, in the order of ``times``; times: >= 0, increasing, in ``time_unit``.
         format: a name of `READERS`, or None: by the ending of each file.
-        code: modification of a bedMethyl file (``m``, ``h``); build: genome build of all files, where they do not declare it.
+        code: modification of a bedMethyl file (models take ``m`` alone); build: genome build of all files, where they do not declare it.
         merge: whether the strands of each CpG are added up.
 
     Raises: DataError for times that do not increase, a format that is unknown, different declared builds (or some declared, some not, and
@@ -77,7 +77,14 @@ class CountFiles:
         kind = self.format or ENDINGS.get(Path(name).suffix, "")
         if kind not in READERS:
             what = f"{path}: what format is this?"
-            raise DataError(explain(what, kind or f"the ending of {name}", ", ".join(READERS), "state it: --data.format bismark"))
+            raise DataError(
+                explain(
+                    what,
+                    kind or f"the ending of {name}",
+                    ", ".join(READERS),
+                    "state it: --data.format bismark of a fit, --format bismark of a prediction",
+                )
+            )
         frame = READERS[kind](path, self.build, self.code)
         return merge_strands(frame) if self.merge else frame
 

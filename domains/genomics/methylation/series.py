@@ -114,7 +114,14 @@ class SiteSeries:
             got = f"columns {list(frame.columns)}, {len(frame)} rows"
             raise DataError(explain("no time series of methylation", got, f"also {missing}, one row or more", "add a time column"))
         if frame.attrs.get("code", "m") != "m":
-            raise DataError(explain("not 5-methylcytosine", frame.attrs["code"], "code 'm'", "read the rows of code m"))
+            raise DataError(
+                explain(
+                    "not 5-methylcytosine",
+                    frame.attrs["code"],
+                    "code 'm'",
+                    "take rows of code m: --data.code m of a fit, --code m of a prediction",
+                )
+            )
         again = frame.duplicated(["chrom", "start", "time"])
         if again.any():
             row = frame[again].iloc[0]
