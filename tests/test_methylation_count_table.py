@@ -10,6 +10,7 @@ import pytest
 
 from seqsci.domains.genomics.methylation.count_table import LONG, ONE_TIME, read_count_table
 from seqsci.domains.genomics.methylation.counts_over_time import CountFiles
+from seqsci.domains.genomics.methylation.series import SiteSeries
 from seqsci.errors import DataError
 
 HEAD = "chrom,start,methylated,coverage"
@@ -85,3 +86,6 @@ def test_files_that_name_chromosomes_differently_are_not_joined(tmp_path: Path) 
     paths = [str(written(tmp_path, f"{HEAD}\n{c},5,1,2\n", f"{c}.csv")) for c in ("chr1", "1")]
     with pytest.raises(DataError, match="a chromosome stands under two names"):
         CountFiles(paths, [0, 4], build="hg38").frame()
+    frame = pd.concat([read_count_table(p, ONE_TIME).assign(time=0.0) for p in paths], ignore_index=True)
+    with pytest.raises(DataError, match="a chromosome stands under two names"):
+        SiteSeries.from_frame(frame)

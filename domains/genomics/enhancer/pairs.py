@@ -117,7 +117,7 @@ def _refuse_contradictions(found: pd.DataFrame, source: str, lines: Sequence[int
     both = np.flatnonzero((low != high).to_numpy(bool))
     if not len(both):
         return
-    number = {int(i): int(i) + 2 if lines is None else int(lines[i]) for i in both}
+    number = {i: i + 2 if lines is None else lines[i] for i in map(int, both)}
     codes = found.iloc[both].groupby(keys, dropna=False, sort=False).ngroup().to_numpy()
     told = []
     for k in range(min(3, int(codes.max()) + 1)):

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from seqsci.domains.genomics.genome.builds import refuse_mixed_names
 from seqsci.errors import DataError, explain
 from seqsci.sequences import Sequences
 
@@ -107,7 +108,8 @@ class SiteSeries:
     def from_frame(cls, frame: pd.DataFrame) -> SiteSeries:
         """From the long frame of the readers: chrom, start, methylated, coverage, time; absent rows are a coverage of 0.
 
-        Raises: DataError for missing columns, a modification other than 5mC in ``attrs["code"]``, repeated rows, or strands not merged.
+        Raises: DataError for missing columns, a modification other than 5mC in ``attrs["code"]``, repeated rows, strands not merged, or a
+            chromosome under two names (chr1, 1).
         """
         missing = [c for c in ("chrom", "start", "methylated", "coverage", "time") if c not in frame]
         if missing or not len(frame):
@@ -122,6 +124,7 @@ class SiteSeries:
                     "take rows of code m: --data.code m of a fit, --code m of a prediction",
                 )
             )
+        refuse_mixed_names(frame["chrom"].unique(), "the frame")
         again = frame.duplicated(["chrom", "start", "time"])
         if again.any():
             row = frame[again].iloc[0]
