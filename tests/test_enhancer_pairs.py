@@ -100,3 +100,39 @@ def test_the_promoter_lies_where_the_distance_says(tmp_path: Path) -> None:
     assert boundaries_of(near)[0] == 0  # 1250 + 1500 lies before the peak at 3250; by the named TSS it would be 1
     unnamed = check_pairs(frame.assign(startTSS=[0, 9000, 9000, 1000], distanceToTSS=[7750, 5750, 3250, 4250]))
     assert boundaries_of(unnamed)[0] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ((ROWS[0], ROWS[1], ROWS[0].replace("TRUE", "FALSE")), "chr1:1000-1500, G1: TRUE in line 2, FALSE in line 4 \\(1 pairs\\)"),
+        ((ROWS[0], "", ROWS[1], ROWS[1].replace("FALSE", "1")), "chr1:3000-3500, G1: TRUE in line 5, FALSE in line 4"),
+        ((*ROWS[:3], ROWS[3].replace("chr2", "1")), "a chromosome stands under two names\n  got:      chr1, 1"),
+        ((ROWS[0], "", "", ROWS[1].replace("FALSE", "maybe")), "line 5: Regulated is 'maybe'"),
+    ],
+)
+def test_a_table_that_contradicts_itself_is_refused_with_its_lines(tmp_path: Path, rows: tuple[str, ...], told: str) -> None:
+    with pytest.raises(DataError, match=told):
+        read_pairs(written(tmp_path, *rows))
+
+
+def test_a_second_column_of_labels_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, *(row + "\tFALSE" for row in ROWS), header=HEADER + "\tRegulated")
+    with pytest.raises(DataError, match="a column stands twice\n  got:      Regulated"):
+        read_pairs(path)
+    frame = read_pairs(written(tmp_path, *ROWS))
+    with pytest.raises(DataError, match="a column stands twice"):
+        check_pairs(pd.concat([frame, frame[["Regulated"]]], axis=1))
+
+
+def test_repeats_that_agree_and_answers_of_two_cell_types_are_read(tmp_path: Path) -> None:
+    again = [row + "\tK562" for row in (*ROWS, ROWS[0])] + [ROWS[0].replace("TRUE", "FALSE") + "\tHCT116"]
+    frame = read_pairs(written(tmp_path, *again, header="\ufeff" + HEADER + "\tCellType"))
+    assert labels(frame).tolist() == [True, False, False, False, True, False]
+    with pytest.raises(DataError, match="regulated and not regulated"):
+        check_pairs(frame.drop(columns="CellType"))
+
+
+def test_quotes_that_join_lines_lose_no_row(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="3 rows of 4 lines"):
+        read_pairs(written(tmp_path, ROWS[0], ROWS[1].replace("\tb\t", '\t"b\t'), ROWS[2].replace("\tc\t", '\tc"\t'), ROWS[3]))

@@ -152,7 +152,7 @@ def test_builds_that_a_file_names_must_agree(tmp_path: Path) -> None:
 
 def test_a_choice_among_modifications_must_be_made(tmp_path: Path) -> None:
     path = write(tmp_path / "x.bed", "\n".join(modkit_line("chr1", 5, c, "+", 10, 2, 5) for c in "hm"))
-    with pytest.raises(DataError, match=r"(?s)several modifications.*h \(1 rows\), m \(1 rows\).*code='m'"):
+    with pytest.raises(DataError, match=r"(?s)several modifications.*h \(1 rows\), m \(1 rows\).*--data.code m of a fit or --code m "):
         read_bedmethyl(path)
     with pytest.raises(DataError, match="no rows of the modification 'a'"):
         read_bedmethyl(path, code="a")

@@ -153,3 +153,27 @@ def test_folds_of_a_protocol_are_taken_as_they_are_or_refused() -> None:
         grouped_folds(frame.assign(measuredGeneSymbol=None), ByGene())
     with pytest.raises(ParameterError, match="size_bp"):
         ByLocus(0)
+
+
+@pytest.mark.parametrize("other", ["1", "Chr1"])
+def test_a_chromosome_under_two_names_is_refused_and_does_not_leak(other: str) -> None:
+    frame = pairs()
+    frame.loc[frame.index[frame["chrom"] == "chr1"][::2], "chrom"] = other
+    named = frame["chrom"].to_numpy()
+    by_name = Split(np.flatnonzero(named != other), np.flatnonzero(named == other), (other,), EMPTY)
+    calls = (
+        lambda: grouped_folds(frame, ByChromosome(), 5, purge_bp=0),
+        lambda: hold_out(frame, ByChromosome(), [other], purge_bp=0),
+        lambda: check_split(frame, by_name),
+        lambda: check_split(frame, by_name, ByChromosome()),
+    )
+    for call in calls:
+        with pytest.raises(DataError, match="a chromosome stands under two names") as error:
+            call()
+        assert "chr1" in str(error.value) and other in str(error.value)
+
+
+def test_chromosomes_that_share_a_part_of_their_names_are_not_mixed() -> None:
+    frame = pairs()
+    frame["chrom"] = frame["chrom"].replace({"chr1": "chr11", "chr3": "chrUn_1", "chr4": "2L"})
+    assert len(grouped_folds(frame, ByChromosome(), 5, purge_bp=0)) == 5

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from seqsci.domains.genomics.methylation.command import OPTIONS
 from seqsci.domains.genomics.methylation.configured import read_counts
 from seqsci.domains.genomics.methylation.held_out import Terms, held_out, why_not_compared
 from seqsci.domains.genomics.methylation.series import SiteSeries
@@ -18,6 +19,7 @@ from seqsci.domains.genomics.methylation.simulator import Passages
 from seqsci.domains.genomics.methylation.study import STRANDS, build
 from seqsci.errors import ConfigError, DataError
 from seqsci.registry import Section
+from tests.genomics_files import modkit_line
 from tests.test_commands import refused, spoken
 
 DEMO = {"sites": 300, "divisions": 4, "coverage": 10, "runs_apart": 800_000, "spread": 0.3, "seed": 1}
@@ -262,3 +264,45 @@ def test_nothing_is_half_written(files, tmp_path, capsys):
     assert "--at 3" in refused(capsys, *command, "--at", "3", "--out", str(tmp_path / "o.bedgraph"))
     assert "--counts is missing" in refused(capsys, "predict", "genomics/methylation", "--out", str(tmp_path / "o.bedgraph"))
     assert not list(tmp_path.glob("*o.b*"))
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> list[Path]:
+    """Two bedMethyl files with 5mC and 5hmC at each of thirty sites."""
+    paths = []
+    for t in (0, 4):
+        rows = [modkit_line("chr1", 10 * i + 5, c, "+", 10, 1 + (i + t) % 4, 5) for i in range(30) for c in "hm"]
+        paths.append(tmp_path / f"t{t}.bed")
+        paths[-1].write_text("\n".join(rows) + "\n")
+    return paths
+
+
+def test_the_code_that_is_offered_works_and_another_is_refused_with_the_option(several, tmp_path, capsys):
+    out, names = tmp_path / "o.bedgraph", ",".join(map(str, several))
+    command = ("predict", "genomics/methylation", "--counts", names, "--times", "0,4", "--out", str(out))
+    assert "--code m" in refused(capsys, *command) and not out.exists()
+    assert "--code m" in refused(capsys, *command, "--code", "h") and not out.exists()
+    assert "h" not in OPTIONS["code"].split()
+    spoken(capsys, *command, "--code", "m")
+    assert len(out.read_text().splitlines()) == 30
+    data = {"paths": [str(p) for p in several], "times": [0, 4]}
+    with pytest.raises(ConfigError, match="fix:      --data.code m"):
+        build(config(**data, code="h"))
+    assert read_counts(Section("d", {**data, "code": "m"}), "hours", STRANDS["population"]).series.coverage.shape == (30, 2)
+
+
+def test_one_time_is_forecast_and_a_second_is_not_dropped(files, tmp_path, capsys):
+    out = tmp_path / "o.bedgraph"
+    command = ("predict", "genomics/methylation", "--counts", ",".join(map(str, files)), "--times", "0,4,16", "--out", str(out))
+    assert "--at 20,40" in refused(capsys, *command, "--at", "20,40") and not out.exists()
+
+
+def test_strands_of_one_long_table_are_merged_where_that_is_asked_for(tmp_path):
+    rows = [f"chr1,{10 * i + k},{t},{1 + k},5,{s}" for i in range(9) for t in (0, 4) for k, s in enumerate("+-")]
+    path = tmp_path / "long.csv"
+    path.write_text("chrom,start,time,methylated,coverage,strand\n" + "\n".join(rows) + "\n")
+    apart, merged = (
+        read_counts(Section("d", {"path": str(path), "merge_strands": m}), "hours", STRANDS["population"]) for m in (False, True)
+    )
+    assert len(apart.series) == 18 and "strands are kept apart" in apart.notes[0]
+    assert len(merged.series) == 9 and not merged.notes and set(merged.series.coverage.ravel()) == {10.0}

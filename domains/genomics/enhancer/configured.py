@@ -10,7 +10,7 @@ import pandas as pd
 
 from seqsci.domains.genomics.enhancer.pairs import labels, read_pairs, studies
 from seqsci.domains.genomics.enhancer.simulator import Landscape, simulate_screen
-from seqsci.domains.genomics.genome.builds import canonical_build
+from seqsci.domains.genomics.genome.builds import build_of_table, canonical_build
 from seqsci.errors import ConfigError, DataError, did_you_mean, explain
 from seqsci.registry import Section, check_keys, refuse
 
@@ -19,7 +19,6 @@ SOURCES = {"crispr_k562": (CRISPR, "hg38")}
 """Published tables in SEQSCI_DATA by name, with the build of their coordinates."""
 DATA_KEYS = ("path", "build", "source", "simulated")
 SIMULATED = ("seed", "chromosomes", "elements", "genes", "boundaries", "reach_bp")
-BUILD_COLUMNS = ("build", "genome_build")
 
 
 def read_data(data: Section) -> pd.DataFrame:
@@ -85,12 +84,7 @@ def _user_table(path: Path, build: str | None) -> pd.DataFrame:
         need = "a tab-separated table of element-gene pairs, plain or gzip"
         raise DataError(explain(f"cannot read {path}{near}", "a folder" if path.is_dir() else "no such file", need, "check the path"))
     frame = read_pairs(path, build)
-    said = {str(v) for c in BUILD_COLUMNS if c in frame for v in frame[c].dropna().unique()} | ({build} if build else set())
-    if len({canonical_build(b) for b in said}) > 1:
-        got = ", ".join(sorted(said)) + (f" (data.build {build})" if build else "")
-        fix = "lift the rows of one build over to the other (UCSC liftOver), or correct --data.build"
-        raise DataError(explain(f"{path}: coordinates of different genome builds", got, "one build", fix))
-    frame.attrs["build"] = next(iter(sorted(said)), None)
+    frame.attrs["build"] = build_of_table(frame, build, str(path))
     return frame
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from seqsci.domains.genomics.enhancer.bank import boundaries_between
+from seqsci.domains.genomics.genome.builds import refuse_mixed_names
 from seqsci.errors import DataError, did_you_mean, explain
 
 Array = npt.NDArray[np.float64]
@@ -21,6 +22,8 @@ LABEL = "Regulated"
 NUMBERS = ("chromStart", "chromEnd", "distanceToTSS", "startTSS", "endTSS")
 TRUTH = {"TRUE": True, "FALSE": False, "True": True, "False": False, "1": True, "0": False, "true": True, "false": False}
 SOURCE = "the CRISPR benchmark (EngreitzLab/CRISPR_comparison)"
+PAIR = ("chrom", "chromStart", "chromEnd", "measuredGeneSymbol", "CellType")
+"""What makes two rows the same pair; without a column CellType, the first four."""
 SAME_TSS_BP = 2_000
 """A distance that differs from |middle - TSS| by more was measured to another TSS of the gene."""
 
@@ -35,7 +38,7 @@ def read_pairs(path: str | Path, build: str | None = None, labelled: bool = True
     """
     try:
         raw = Path(path).read_bytes()
-        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode()
+        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         fix = "check the path; fetch the file again where it was cut short"
         raise DataError(explain(f"{path} cannot be read", error, "a tab-separated table, plain or gzip", fix)) from error
@@ -43,18 +46,32 @@ def read_pairs(path: str | Path, build: str | None = None, labelled: bool = True
     columns = lines[0].rstrip("\r").split("\t")
     if len(columns) < 2:
         raise DataError(explain(f"{path} is no table of pairs", repr(lines[0][:60]) if text else "an empty file", "tabs, a header", SOURCE))
+    _refuse_twice(columns, str(path))
     for number, line in enumerate(lines[1:], 2):
         if line.rstrip("\r") and line.count("\t") != len(columns) - 1:
             got = f"{line.count(chr(9)) + 1} fields"
             raise DataError(explain(f"{path}, line {number}: malformed", got, f"{len(columns)} fields", "correct or remove the line"))
     frame = pd.read_csv(io.StringIO(text), sep="\t", low_memory=False, keep_default_na=True, dtype={"chrom": str, LABEL: str})
     frame.attrs["build"] = build
-    return check_pairs(frame, labelled, str(path))
+    numbers = [number for number, line in enumerate(lines[1:], 2) if line.rstrip("\r")]
+    if len(frame) != len(numbers):
+        what, got = f"{path}: quotes that are not closed join lines", f"{len(frame)} rows of {len(numbers)} lines"
+        raise DataError(explain(what, got, "a row a line", "remove the double quotes from the table"))
+    return check_pairs(frame, labelled, str(path), numbers)
 
 
-def check_pairs(frame: pd.DataFrame, labelled: bool = True, source: str = "the frame") -> pd.DataFrame:
-    """The frame with numbers and truth values in place of texts; raises `DataError` with all faults for what is no table of pairs."""
+def check_pairs(frame: pd.DataFrame, labelled: bool = True, source: str = "the frame", lines: Sequence[int] | None = None) -> pd.DataFrame:
+    """The frame with numbers and truth values in place of texts.
+
+    Args:
+        frame: rows of pairs; labelled: whether `Regulated` must be there; source: what the errors call it; lines: line of each row in its
+            file, (rows,); None counts from 2, below a header.
+
+    Raises: DataError with all faults for what is no table of pairs; for a column that stands twice, a chromosome under two names
+        (chr11, 11), and a pair (`PAIR`) that is regulated in one row and not in another, with lines.
+    """
     names = [str(c) for c in frame.columns]
+    _refuse_twice(names, source)
     lacking = [c for c in (*COORDINATES, *([LABEL] if labelled else [])) if c not in names]
     if lacking:
         hints = ", ".join(f"{c}{did_you_mean(c, names)}" for c in lacking)
@@ -69,29 +86,59 @@ def check_pairs(frame: pd.DataFrame, labelled: bool = True, source: str = "the f
     for name in (n for n in NUMBERS if n in names):
         values = pd.to_numeric(found[name], errors="coerce").to_numpy(np.float64, na_value=np.nan)
         bad = ~np.isfinite(values) | (values != np.round(values)) | (values < 0)
-        faults += _fault(frame, bad, name, "a whole number >= 0")
+        faults += _fault(frame, lines, bad, name, "a whole number >= 0")
         found[name] = np.where(bad, 0, values).astype(np.int64)
     swapped = (found["chromStart"] >= found["chromEnd"]).to_numpy()
-    faults += _fault(frame, swapped, "chromEnd", "above chromStart")
-    faults += _fault(frame, found["chrom"].isna().to_numpy(), "chrom", "a chromosome")
-    faults += _fault(frame, found["measuredGeneSymbol"].isna().to_numpy(), "measuredGeneSymbol", "a gene")
+    faults += _fault(frame, lines, swapped, "chromEnd", "above chromStart")
+    faults += _fault(frame, lines, found["chrom"].isna().to_numpy(), "chrom", "a chromosome")
+    faults += _fault(frame, lines, found["measuredGeneSymbol"].isna().to_numpy(), "measuredGeneSymbol", "a gene")
     if labelled:
         truth = found[LABEL].astype(str).map(TRUTH)
-        faults += _fault(frame, truth.isna().to_numpy(), LABEL, "TRUE or FALSE")
+        faults += _fault(frame, lines, truth.isna().to_numpy(), LABEL, "TRUE or FALSE")
         found[LABEL] = (truth == True).to_numpy(bool)  # noqa: E712  # missing ones are faults already
     if faults:
         fix = "correct or drop these rows"
         raise DataError(explain(f"{source} is no table of pairs", "; ".join(faults[:6]), "the format of " + SOURCE, fix))
+    refuse_mixed_names(found["chrom"].unique(), source)
+    if labelled:
+        _refuse_contradictions(found, source, lines)
     return found
 
 
-def _fault(frame: pd.DataFrame, bad: npt.NDArray[np.bool_], name: str, need: str) -> list[str]:
+def _refuse_twice(names: Sequence[str], source: str) -> None:
+    if twice := sorted({n for n in names if n and names.count(n) > 1}):
+        what, got = f"{source}: a column stands twice", ", ".join(twice[:6])
+        raise DataError(explain(what, got, "each name once", "remove or rename the one that is not meant"))
+
+
+def _refuse_contradictions(found: pd.DataFrame, source: str, lines: Sequence[int] | None) -> None:
+    keys = [c for c in PAIR if c in found]
+    low, high = (found.groupby(keys, dropna=False, sort=False)[LABEL].transform(how) for how in ("min", "max"))
+    both = np.flatnonzero((low != high).to_numpy(bool))
+    if not len(both):
+        return
+    number = {i: i + 2 if lines is None else lines[i] for i in map(int, both)}
+    codes = found.iloc[both].groupby(keys, dropna=False, sort=False).ngroup().to_numpy()
+    told = []
+    for k in range(min(3, int(codes.max()) + 1)):
+        rows, y = both[codes == k], found[LABEL].to_numpy(bool)
+        sides = [", ".join(str(number[int(i)]) for i in rows[y[rows] == side][:3]) for side in (True, False)]
+        pair = found.iloc[int(rows[0])]
+        place = f"{pair['chrom']}:{pair['chromStart']}-{pair['chromEnd']}, {pair['measuredGeneSymbol']}"
+        told.append(f"{place}: TRUE in line {sides[0]}, FALSE in line {sides[1]}")
+    got = "; ".join(told) + f" ({int(codes.max()) + 1} pairs)"
+    fix = "decide which row holds, or tell cell types apart in a column CellType"
+    raise DataError(explain(f"{source}: the same pair is regulated and not regulated", got, "one answer to each pair", fix))
+
+
+def _fault(frame: pd.DataFrame, lines: Sequence[int] | None, bad: npt.NDArray[np.bool_], name: str, need: str) -> list[str]:
     if not bad.any():
         return []
     row = int(np.argmax(bad))
     value = frame[name].iloc[row]
     shown = repr(value) if isinstance(value, str) else f"{value}"
-    return [f"line {row + 2}: {name} is {shown}, not {need} ({int(bad.sum())} rows)"]
+    line = row + 2 if lines is None else lines[row]
+    return [f"line {line}: {name} is {shown}, not {need} ({int(bad.sum())} rows)"]
 
 
 def signal(frame: pd.DataFrame, column: str) -> Array:
@@ -103,7 +150,7 @@ def signal(frame: pd.DataFrame, column: str) -> Array:
     if frame[column].dtype == bool:
         return frame[column].to_numpy(np.float64)
     values = pd.to_numeric(frame[column].replace(TRUTH), errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    faults = _fault(frame, ~(np.isfinite(values) & (values >= 0)), column, "a finite number >= 0")
+    faults = _fault(frame, None, ~(np.isfinite(values) & (values >= 0)), column, "a finite number >= 0")
     if faults:
         fix = "0 where a signal was measured and absent; drop pairs where it was not measured"
         raise DataError(explain(f"signal {column}", faults[0], "no gaps", fix))

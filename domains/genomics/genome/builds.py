@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from seqsci.errors import DataError, explain
@@ -21,6 +22,8 @@ SYNONYMS = {
     "tair10": "aratha1",
 }
 """Names of the Genome Reference Consortium and their like, in lower case, to those of UCSC: two names of one assembly."""
+BUILD_COLUMNS = ("build", "genome_build")
+"""Columns in which a table may declare the build of its rows."""
 
 
 def canonical_build(build: str) -> str:
@@ -86,3 +89,40 @@ def require_shared_chromosomes(a: Any, b: Any) -> None:
         bare = [{name.removeprefix("chr") for name in names} for names in (left, right)]
         fix = "rename one of them: frame['chrom'] = 'chr' + frame['chrom']" if bare[0] & bare[1] else "check that both are of one organism"
         raise DataError(explain("the two have no chromosome in common", got, "at least one name in both", fix))
+
+
+def build_of_table(frame: Any, build: str | None, source: str) -> str | None:
+    """Return the one build that the columns `BUILD_COLUMNS` of a table and its reader state, or None where neither does.
+
+    Args:
+        frame: a table, with such columns or without; build: what the reader of the table states; source: what the error calls it.
+
+    Raises: DataError where rows name different builds, or another one than ``build``; synonyms are one.
+
+    >>> import pandas as pd
+    >>> build_of_table(pd.DataFrame({"build": ["hg38", "GRCh38"]}), None, "a table")
+    'GRCh38'
+    """
+    told = {str(v).strip() for c in BUILD_COLUMNS if c in frame for v in frame[c].dropna().unique()} - {""}
+    said = sorted(told | ({build} if build else set()))
+    if len({canonical_build(b) for b in said}) > 1:
+        got = ", ".join(said) + (f" (data.build {build})" if build else "")
+        fix = "lift the rows of one build over to the other (UCSC liftOver), or correct --data.build"
+        raise DataError(explain(f"{source}: coordinates of different genome builds", got, "one build", fix))
+    return said[0] if said else None
+
+
+def refuse_mixed_names(chromosomes: Iterable[Any], source: str) -> None:
+    """Refuse chromosomes of which one stands under two names, ``chr11`` and ``11``: a fold by name would have it on both sides.
+
+    Raises: DataError with the names.
+
+    >>> refuse_mixed_names(["chr1", "chr2", "chrX"], "a table")
+    """
+    by_bare: dict[str, set[str]] = {}
+    for name in {str(c) for c in chromosomes}:
+        by_bare.setdefault(re.sub(r"^chr", "", name, flags=re.IGNORECASE), set()).add(name)
+    if twice := sorted(", ".join(sorted(names, reverse=True)) for names in by_bare.values() if len(names) > 1):
+        got = f"{'; '.join(twice[:3])} ({len(twice)} chromosomes)"
+        fix = "write all names in one way, such as chr11, and merge the rows that then stand twice"
+        raise DataError(explain(f"{source}: a chromosome stands under two names", got, "one name for each", fix))

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from seqsci.domains.genomics.genome.builds import refuse_mixed_names
 from seqsci.domains.genomics.genome.frames import interval_columns
 from seqsci.errors import DataError, ParameterError, did_you_mean, explain
 
@@ -110,12 +111,13 @@ def grouped_folds(frame: pd.DataFrame, by: Grouping, count: int = 5, seed: int =
         seed: another number, other ties.
         purge_bp: None refuses overlapping intervals across a split; a number drops training rows within so many bp of a test interval.
 
-    Raises: DataError for fewer groups than folds, and as `check_split`.
+    Raises: DataError for fewer groups than folds, for a chromosome under two names (chr11, 11), and as `check_split`.
 
     >>> frame = pd.DataFrame({"chrom": ["chr1", "chr2", "chr1"], "start": [0, 0, 9], "end": [5, 5, 12]})
     >>> [s.test.tolist() for s in grouped_folds(frame, ByChromosome(), 2)]
     [[0, 2], [1]]
     """
+    refuse_mixed_names(frame[interval_columns(frame)[0]].unique(), "the frame")
     names, sizes = np.unique(_names(by, frame), return_counts=True)
     if not 2 <= count <= len(names):
         fix = "lower count=, or group by something finer: ByLocus(1_000_000)"
@@ -184,8 +186,9 @@ def check_split(frame: pd.DataFrame, split: Split, by: Grouping | None = None) -
         split: any split, also one made elsewhere.
         by: the grouping; None checks rows and intervals alone.
 
-    Raises: DataError with how many, an example and a fix.
+    Raises: DataError with how many, an example and a fix; for a chromosome under two names (chr11, 11), whose overlaps cannot be seen.
     """
+    refuse_mixed_names(frame[interval_columns(frame)[0]].unique(), "the frame")
     faults = []
     if shared := np.intersect1d(split.train, split.test).tolist():
         faults.append(f"{len(shared)} rows on both sides, such as row {shared[0]}")

@@ -14,11 +14,13 @@ OPTIONS = {
     "times": "their times, separated by commas, increasing; one file needs none",
     "at": "forecast this later time from all files (two or more); without it, sites are imputed at the last time",
     "format": "bedmethyl, bismark, methylkit or table (default: by the ending)",
-    "code": "modification of a bedMethyl file: m or h",
+    "code": "m (5mC), where a bedMethyl file holds several modifications; the models speak of no other one",
     "merge-strands": "yes: both strands of a CpG are added up",
     "build": "genome build of all files, such as hg38, where they do not declare it",
     "sizes": "chrom.sizes (name and bp); needed for a bigWig",
 }
+FIVE_MC = "m"
+"""Code of 5-methylcytosine in bedMethyl files."""
 ENDINGS = (".bedgraph", ".bg", ".bdg", ".bw", ".bigwig")
 
 
@@ -27,7 +29,11 @@ def run(values: Mapping[str, str | None]) -> None:
     faults = [f"--{name} is missing" for name in ("counts", "out") if values.get(name) is None]
     files = [p.strip() for p in (values.get("counts") or "").split(",") if p.strip()]
     times = _numbers(values.get("times"), faults) or ([0.0] if len(files) == 1 else [])
-    later = _numbers(values.get("at"), faults)[:1]
+    later = _numbers(values.get("at"), faults)
+    if values.get("code") not in (None, FIVE_MC):
+        faults.append(f"--code {values['code']}, where the models speak of 5mC alone: --code {FIVE_MC}")
+    if len(later) > 1:
+        faults.append(f"--at {values['at']}, where one time is forecast a file: run it again for each")
     out = Path(str(values.get("out") or "x.bedgraph")).expanduser()
     name = out.name.lower().removesuffix(".gz")
     if not name.endswith(ENDINGS):
@@ -36,11 +42,11 @@ def run(values: Mapping[str, str | None]) -> None:
         faults.append("a bigWig needs --sizes chrom.sizes")
     if (values.get("merge-strands") or "no").lower() not in ("yes", "no", "true", "false"):
         faults.append(f"--merge-strands {values.get('merge-strands')}, not yes or no")
-    if later and (len(files) < 2 or not times or later[0] <= times[-1]):
+    if len(later) == 1 and (len(files) < 2 or not times or later[0] <= times[-1]):
         faults.append(f"--at {later[0]:g} from {len(files)} files, times {values.get('times') or 'not given'}")
     if faults:
         fix = "seqsci predict genomics/methylation --counts a.cov.gz,b.cov.gz --times 0,4 --at 16 --out fractions.bedgraph"
-        expected = "--counts, --out; with --at two files or more, and a time after the last"
+        expected = "--counts, --out; with --at two files or more, and one time after the last"
         raise ConfigError(explain("the fractions cannot be predicted as asked", "; ".join(faults), expected, fix))
     from seqsci.domains.genomics.methylation.counts_over_time import CountFiles
     from seqsci.domains.genomics.methylation.predict import Forecast, Imputation, fractions

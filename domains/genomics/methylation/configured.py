@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from seqsci.cells.methylation import StrandConvention
+from seqsci.domains.genomics.methylation.command import FIVE_MC
 from seqsci.domains.genomics.methylation.count_table import read_count_table
 from seqsci.domains.genomics.methylation.counts_over_time import READERS, CountFiles
 from seqsci.domains.genomics.methylation.repli import read_repli
 from seqsci.domains.genomics.methylation.series import SiteSeries
 from seqsci.domains.genomics.methylation.simulator import Passages
+from seqsci.domains.genomics.reading.counts import merge_strands
 from seqsci.errors import ConfigError, DataError, did_you_mean, explain
 from seqsci.registry import Section, check_keys, refuse
 
@@ -60,25 +63,33 @@ def read_counts(data: Section, unit: str, strands: StrandConvention) -> Counts:
     if form is not None and form not in READERS:
         what = f"{data.place}.format is unknown{did_you_mean(form, READERS)}"
         data.faults.append(explain(what, form, ", ".join(READERS), "use one of these"))
+    if code not in (None, FIVE_MC):
+        fix = f"--data.code {FIVE_MC}, or leave it out where the file holds 5mC alone"
+        data.faults.append(explain(f"{data.place}.code: the models speak of 5-methylcytosine alone", code, FIVE_MC, fix))
     refuse(data.faults)
     if files:
         held = CountFiles(list(files.values()), [float(t) for t in files], unit, form, code, build, merge)
         frame = held.frame()
         notes = [] if frame.attrs["build"] else ["no file declares a genome build: they are taken to be of one (state it: data.build)"]
-        if not merge and {"+", "-"} <= set(frame["strand"].unique()):
-            notes.append("strands are kept apart, a site each (data.merge_strands: true adds them up)")
+        notes += _kept_apart(frame)
         found, kept = SiteSeries.from_frame(frame), {t: str(Path(p).expanduser().absolute()) for t, p in files.items()}
         return Counts(_within(found, region, data.place), tuple(notes), kept)
     if path:
         frame = read_count_table(path, build=build)
         frame.attrs["time_unit"] = unit
-        return Counts(_within(SiteSeries.from_frame(frame), region, data.place), ())
+        frame = merge_strands(frame) if merge else frame
+        return Counts(_within(SiteSeries.from_frame(frame), region, data.place), _kept_apart(frame))
     if source:
         return _published(source, region, data.place)
     if drawn is not None:
         return _simulated(drawn, strands)
     fix = "pass --data.paths day0.cov.gz,day4.cov.gz --data.times 0,4, or take genomics/methylation_demo, which needs no file"
     raise ConfigError(explain(f"{data.place}: no counts", "no data.paths", "files of counts, a file a time, or one long table", fix))
+
+
+def _kept_apart(frame: pd.DataFrame) -> tuple[str, ...]:
+    both = {"+", "-"} <= set(frame["strand"].unique())
+    return ("strands are kept apart, a site each (data.merge_strands: true adds them up)",) if both else ()
 
 
 def _truth(data: Section, key: str) -> bool:

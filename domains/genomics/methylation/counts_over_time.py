@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from seqsci.domains.genomics.genome.builds import require_same_build
+from seqsci.domains.genomics.genome.builds import refuse_mixed_names, require_same_build
 from seqsci.domains.genomics.methylation.count_table import ONE_TIME, read_count_table
 from seqsci.domains.genomics.reading.bedmethyl import read_bedmethyl
 from seqsci.domains.genomics.reading.bismark import read_bismark
@@ -36,11 +36,11 @@ class CountFiles:
     Args:
         paths: a file a time, in the order of ``times``; times: >= 0, increasing, in ``time_unit``.
         format: a name of `READERS`, or None: by the ending of each file.
-        code: modification of a bedMethyl file (``m``, ``h``); build: genome build of all files, where they do not declare it.
+        code: modification of a bedMethyl file (models take ``m`` alone); build: genome build of all files, where they do not declare it.
         merge: whether the strands of each CpG are added up.
 
     Raises: DataError for times that do not increase, a format that is unknown, different declared builds (or some declared, some not, and
-        none stated), and whatever the readers refuse.
+        none stated), a chromosome under two names (chr1, 1), and whatever the readers refuse.
     """
 
     paths: Sequence[str]
@@ -66,6 +66,7 @@ class CountFiles:
     def frame(self) -> pd.DataFrame:
         """All files in long form: chrom, start, end, strand, methylated, coverage, time."""
         parts = [self._one(path) for path in self.paths]
+        refuse_mixed_names((name for part in parts for name in part["chrom"].unique()), ", ".join(map(str, self.paths)))
         build = self._build(parts)
         long = pd.concat([part.assign(time=t) for part, t in zip(parts, self.times, strict=True)], ignore_index=True)
         long.attrs = {"build": build, "code": parts[0].attrs.get("code", "m"), "time_unit": self.time_unit}
@@ -76,7 +77,14 @@ class CountFiles:
         kind = self.format or ENDINGS.get(Path(name).suffix, "")
         if kind not in READERS:
             what = f"{path}: what format is this?"
-            raise DataError(explain(what, kind or f"the ending of {name}", ", ".join(READERS), "state it: --data.format bismark"))
+            raise DataError(
+                explain(
+                    what,
+                    kind or f"the ending of {name}",
+                    ", ".join(READERS),
+                    "state it: --data.format bismark of a fit, --format bismark of a prediction",
+                )
+            )
         frame = READERS[kind](path, self.build, self.code)
         return merge_strands(frame) if self.merge else frame
 

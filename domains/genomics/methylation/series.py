@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from seqsci.domains.genomics.genome.builds import refuse_mixed_names
 from seqsci.errors import DataError, explain
 from seqsci.sequences import Sequences
 
@@ -107,14 +108,23 @@ class SiteSeries:
     def from_frame(cls, frame: pd.DataFrame) -> SiteSeries:
         """From the long frame of the readers: chrom, start, methylated, coverage, time; absent rows are a coverage of 0.
 
-        Raises: DataError for missing columns, a modification other than 5mC in ``attrs["code"]``, repeated rows, or strands not merged.
+        Raises: DataError for missing columns, a modification other than 5mC in ``attrs["code"]``, repeated rows, strands not merged, or a
+            chromosome under two names (chr1, 1).
         """
         missing = [c for c in ("chrom", "start", "methylated", "coverage", "time") if c not in frame]
         if missing or not len(frame):
             got = f"columns {list(frame.columns)}, {len(frame)} rows"
             raise DataError(explain("no time series of methylation", got, f"also {missing}, one row or more", "add a time column"))
         if frame.attrs.get("code", "m") != "m":
-            raise DataError(explain("not 5-methylcytosine", frame.attrs["code"], "code 'm'", "read the rows of code m"))
+            raise DataError(
+                explain(
+                    "not 5-methylcytosine",
+                    frame.attrs["code"],
+                    "code 'm'",
+                    "take rows of code m: --data.code m of a fit, --code m of a prediction",
+                )
+            )
+        refuse_mixed_names(frame["chrom"].unique(), "the frame")
         again = frame.duplicated(["chrom", "start", "time"])
         if again.any():
             row = frame[again].iloc[0]

@@ -67,11 +67,12 @@ def read_bedmethyl(
     table = joined(parts, chosen)
     listed = ", ".join(f"{name} ({count:,} rows)" for name, count in sorted(codes.items()))
     if kind is MODKIT and code is None and len(codes) > 1:
-        fix = f"choose one: read_bedmethyl(path, code={sorted(codes)[-1]!r})"
+        one = "m" if "m" in codes else min(codes)
+        fix = f"choose one, such as --data.code {one} of a fit or --code {one} of a prediction"
         raise DataError(explain(f"{table.path} holds several modifications", listed, "one, or a choice", fix))
     if not len(table.frame):
         what = f"{table.path} holds no rows of the modification {code!r}{did_you_mean(str(code), codes)}"
-        raise DataError(explain(what, listed, "a code of the file", "pass one of these as code="))
+        raise DataError(explain(what, listed, "a code of the file", "choose one of these codes"))
     return counts_frame(_counted(table, kind), code or _only(codes, kind), build, sizes, sort)
 
 
