@@ -53,7 +53,7 @@ def run(values: Mapping[str, str | None]) -> None:
     if 0 < lost < len(genes):
         print(f"seqsci: {lost:,} of {len(genes):,} genes have no strand, hence no start site, and are left out", file=sys.stderr)
     signals = [Signal(t, None if how == "none" else K562[n]) for t, n in zip(tracks, SIGNALS, strict=False)]
-    links = predict_links(elements, signals, genes, None, int(window), build or "undeclared")
+    links = predict_links(elements, signals, genes, None, int(window), build or "undeclared", _say)
     rows, found = write_links(str(values["out"]), links, least)
     scale = "as they are" if how == "none" else f"on the scale of K562 ({', '.join(SIGNALS[: len(tracks)])})"
     print(f"seqsci: activities {scale}; bank of four decay lengths, 5 kb to 5 Mb, weights 1/tau", file=sys.stderr)
@@ -61,6 +61,10 @@ def run(values: Mapping[str, str | None]) -> None:
     if unplaced > 0:
         print(f"seqsci: {unplaced:,} of {len(genes):,} genes have no candidate on their chromosome or within reach", file=sys.stderr)
     print(f"{rows:,} links of {len(elements):,} elements and {found:,} genes written to {values['out']}")
+
+
+def _say(sentence: str) -> None:
+    print(f"seqsci: {sentence}", file=sys.stderr)
 
 
 def _genes(path: str, build: str | None):  # type: ignore[no-untyped-def]  # a pandas frame: the import is left to `run`
