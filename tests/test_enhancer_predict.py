@@ -100,6 +100,24 @@ def test_the_links_of_a_gene_do_not_depend_on_the_other_genes(files: dict[str, P
     pd.testing.assert_frame_equal(*tables, check_exact=True)
 
 
+def test_genes_whose_promoter_has_no_activity_are_counted(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    def told(**changed: object) -> str:
+        main(arguments(files, build="hg38", **changed))
+        return capsys.readouterr().err
+
+    table = pd.read_csv(files["elements"], sep="\t", header=None)
+    bare = sum(
+        not ((table[0] == c) & (table[1] <= t) & (t < table[2])).any() for c, t in (("chr1", 600_000), ("chr1", 989_999), ("chr2", 5_000))
+    )
+    assert bare and f"{bare} of 3 genes have no promoter term" in told(activity="score")
+    assert "no promoter term" not in told()
+    text = files["elements"].read_text() + "chr1\t0\t700000\tlong\t5\nchr1\t989500\t989999\tends\t5\nchr2\t5000\t5001\tat\t5\n"
+    files["elements"].write_text(text)
+    assert "1 of 3 genes have no promoter term" in told(activity="score")
+    links = read_pairs(files["out"], labelled=False)
+    assert set(links[links["isSelfPromoter"]]["measuredGeneSymbol"]) == {"A", "C"}
+
+
 def test_elements_that_the_track_lacks_do_not_move_the_scale(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     main(arguments(files, build="hg38"))
     capsys.readouterr()

@@ -79,7 +79,26 @@ def predict_links(
     measured = [_measured(s, elements, near, build, told) for s in signals]
     candidates["activity"] = np.exp(np.mean([np.log(np.maximum(own, 1e-300)) for own, _ in measured], axis=0))
     promoters["activity"] = np.exp(np.mean([np.log(np.maximum(at, 1e-300)) for _, at in measured], axis=0))
+    if any(s.source in elements for s in signals):
+        bare = int((~_covered(elements, used) & used["chrom"].isin(elements["chrom"]).to_numpy()).sum())
+        if bare:
+            got = f"{bare:,} of {len(used):,} genes have no promoter term in the denominator of their shares"
+            why = "a column gives no activity to a promoter that no element covers, so the shares of such a gene are too large"
+            told(f"{got}: {why}; add promoters to the elements, or give a bigWig")
     return knock_out_shares(candidates, promoters, bank, window_bp, build=build)
+
+
+def _covered(elements: pd.DataFrame, genes: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """(genes,) True where an element holds the start site."""
+    found = np.zeros(len(genes), bool)
+    for chrom, rows in genes.groupby(np.asarray(genes["chrom"]), sort=False).indices.items():
+        of = elements[(elements["chrom"] == chrom).to_numpy()].sort_values("start")
+        if len(of):
+            tss = genes["tss"].to_numpy(np.int64)[rows]
+            before = np.searchsorted(of["start"].to_numpy(np.int64), tss, "right")
+            reach = np.r_[-1, np.maximum.accumulate(of["end"].to_numpy(np.int64))]
+            found[rows] = reach[before] > tss
+    return found
 
 
 def _measured(
