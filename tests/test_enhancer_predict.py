@@ -118,6 +118,36 @@ def test_genes_whose_promoter_has_no_activity_are_counted(files: dict[str, Path]
     assert set(links[links["isSelfPromoter"]]["measuredGeneSymbol"]) == {"A", "C"}
 
 
+def test_a_build_that_one_file_declares_is_said_to_be_that_of_the_others(
+    files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    bed, gtf = files["elements"].read_text(), files["tss"].read_text()
+
+    def told(**changed: object) -> str:
+        main(arguments(files, **changed))
+        return capsys.readouterr().err
+
+    files["elements"].write_text("track db=hg19\n" + bed)
+    assert "tss declare no genome build; taken to be hg19" in told(activity="score")
+    assert f"tss, {files['h3k27ac']} declare no genome build; taken to be hg19" in told()
+    assert "genome build" not in told(build="hg19")
+    files["tss"].write_text("#!genome-build GRCh37\n" + gtf)
+    assert "genome build" not in told(activity="score") and f"{files['h3k27ac']} declare no genome build" in told()
+    files["elements"].write_text(bed)
+    assert "elements declare no genome build; taken to be GRCh37" in told(activity="score")
+    files["elements"].write_text("track db=hg38\n" + bed)
+    assert "different genome builds" in refused(capsys, arguments(files))
+
+
+def test_elements_listed_twice_are_counted(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    main(arguments(files))
+    assert "listed before" not in capsys.readouterr().err
+    lines = files["elements"].read_text().splitlines(keepends=True)
+    files["elements"].write_text("".join([*lines, *lines[:2], lines[0]]))
+    main(arguments(files))
+    assert "3 of 43 elements are listed before" in capsys.readouterr().err
+
+
 def test_elements_that_the_track_lacks_do_not_move_the_scale(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     main(arguments(files, build="hg38"))
     capsys.readouterr()

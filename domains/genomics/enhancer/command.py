@@ -46,12 +46,21 @@ def run(values: Mapping[str, str | None]) -> None:
 
     elements = read_bed(str(values["elements"]), values.get("build"), sort=True)
     genes = _genes(str(values["tss"]), values.get("build"))
-    build = values.get("build") or build_of(elements) or build_of(genes)
+    declared = {"elements": build_of(elements), "tss": build_of(genes)}
+    declared |= {t: None for t in tracks if t not in elements}
+    build = values.get("build") or declared["elements"] or declared["tss"]
+    silent = [name for name, one in declared.items() if one is None]
     if build is None:
-        print("seqsci: no file declares a genome build; they are taken to be of one (state it: --build hg38)", file=sys.stderr)
+        _say("no file declares a genome build; they are taken to be of one (state it: --build hg38)")
+    elif values.get("build") is None and silent:
+        _say(f"{', '.join(silent)} declare no genome build; taken to be {build}, which another file declares (state it: --build {build})")
     lost = int((genes["tss"] < 0).sum())
     if 0 < lost < len(genes):
         print(f"seqsci: {lost:,} of {len(genes):,} genes have no strand, hence no start site, and are left out", file=sys.stderr)
+    twice = int(elements.duplicated(["chrom", "start", "end"]).sum())
+    if twice:
+        what = f"{twice:,} of {len(elements):,} elements are listed before, and each counts again: the shares of a repeated one are split"
+        _say(f"{what}; list each once (sort -u -k1,1 -k2,2n -k3,3n)")
     signals = [Signal(t, None if how == "none" else K562[n]) for t, n in zip(tracks, SIGNALS, strict=False)]
     links = predict_links(elements, signals, genes, None, int(window), build or "undeclared", _say)
     rows, found = write_links(str(values["out"]), links, least)
