@@ -128,13 +128,13 @@ def test_a_build_that_one_file_declares_is_said_to_be_that_of_the_others(
         return capsys.readouterr().err
 
     files["elements"].write_text("track db=hg19\n" + bed)
-    assert "tss declare no genome build; taken to be hg19" in told(activity="score")
-    assert f"tss, {files['h3k27ac']} declare no genome build; taken to be hg19" in told()
+    assert "declared by tss: taken to be hg19" in told(activity="score")
+    assert f"declared by tss, {files['h3k27ac']}: taken to be hg19" in told()
     assert "genome build" not in told(build="hg19")
     files["tss"].write_text("#!genome-build GRCh37\n" + gtf)
-    assert "genome build" not in told(activity="score") and f"{files['h3k27ac']} declare no genome build" in told()
+    assert "genome build" not in told(activity="score") and f"declared by {files['h3k27ac']}: taken to be" in told()
     files["elements"].write_text(bed)
-    assert "elements declare no genome build; taken to be GRCh37" in told(activity="score")
+    assert "declared by elements: taken to be GRCh37" in told(activity="score")
     files["elements"].write_text("track db=hg38\n" + bed)
     assert "different genome builds" in refused(capsys, arguments(files))
 

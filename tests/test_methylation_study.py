@@ -259,6 +259,26 @@ def test_an_imputed_site_does_not_see_its_own_reads(site):
         assert (other[others] != changed[0][others]).all()
 
 
+def test_both_strands_of_a_cpg_are_counted_before_one_is_imputed_from_the_other(tmp_path, capsys):
+    sites = np.repeat(np.arange(1000, 4000, 100), 2) + np.tile([0, 1], 30)
+    cov, bed = tmp_path / "x.cov", tmp_path / "x.txt"
+    cov.write_text("".join(f"chr{c}\t{s}\t{s}\t50\t5\t5\n" for c in (1, 2) for s in sites))
+    strands = "".join(f"chr1.{s}\tchr1\t{s}\t{'FR'[i % 2]}\t10\t50\t50\n" for i, s in enumerate(sites))
+    bed.write_text("chrBase\tchr\tbase\tstrand\tcoverage\tfreqC\tfreqT\n" + strands)
+
+    def told(path, *more):
+        capsys.readouterr()
+        main = pytest.importorskip("seqsci.cli").main
+        main(["predict", "genomics/methylation", "--counts", str(path), "--out", str(tmp_path / "o.bedgraph"), *more])
+        return capsys.readouterr().err
+
+    assert "60 pairs of sites stand 1 bp apart" in (said := told(cov)) and "--merge_CpG" in said
+    assert "30 pairs" in (said := told(bed, "--format", "methylkit")) and "--merge-strands yes" in said
+    assert "1 bp apart" not in told(bed, "--format", "methylkit", "--merge-strands", "yes")
+    merged = pd.read_csv(tmp_path / "o.bedgraph", sep="\t", header=None)
+    assert len(merged) == 30
+
+
 def test_nothing_is_half_written(files, tmp_path, capsys):
     shutil.copy(files[1], tmp_path / "b.cov")
     with (tmp_path / "b.cov").open("a") as file:

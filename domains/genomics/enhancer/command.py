@@ -53,7 +53,9 @@ def run(values: Mapping[str, str | None]) -> None:
     if build is None:
         _say("no file declares a genome build; they are taken to be of one (state it: --build hg38)")
     elif values.get("build") is None and silent:
-        _say(f"{', '.join(silent)} declare no genome build; taken to be {build}, which another file declares (state it: --build {build})")
+        _say(
+            f"no genome build is declared by {', '.join(silent)}: taken to be {build}, as another file declares (state it: --build {build})"
+        )
     lost = int((genes["tss"] < 0).sum())
     if 0 < lost < len(genes):
         print(f"seqsci: {lost:,} of {len(genes):,} genes have no strand, hence no start site, and are left out", file=sys.stderr)

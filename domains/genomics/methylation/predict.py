@@ -132,6 +132,13 @@ class Forecast(Task):
         return LearnedGate(self.at, learned(site_grid(series), series, rows, 100), len(rows))
 
 
+def pairs_of_strands(frame: pd.DataFrame, time: float) -> int:
+    """Pairs of sites read at a time that stand 1 bp apart, as the two cytosines of one CpG do: one is imputed from the other."""
+    here = frame[(frame["time"] == time) & (frame["coverage"] > 0)].sort_values(["chrom", "start"])
+    start, chrom = here["start"].to_numpy(np.int64), pd.factorize(here["chrom"])[0]
+    return int(((np.diff(start) == 1) & (np.diff(chrom) == 0)).sum())
+
+
 def fractions(frame: pd.DataFrame, how: Learned) -> Iterator[pd.DataFrame]:
     """Frames chrom, start, end, value of one chromosome after another; features of one of them are held at a time."""
     for name, rows in frame.groupby("chrom", sort=True):
