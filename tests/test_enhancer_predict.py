@@ -77,10 +77,85 @@ def test_two_tracks_are_averaged_and_a_column_serves_as_well(files: dict[str, Pa
         tables.append(read_pairs(files["out"], labelled=False))
     elements = tables[0].drop_duplicates("name").index
     logs = [np.log(t.loc[elements, "activity"] + 0.05) for t in tables]
-    assert len({round(float(x.mean()), 3) for x in logs}) == 3
+    for one in (0, 2):
+        assert float(logs[one].mean()) == pytest.approx(K562["H3K27ac"].mean, abs=1e-3)
+        assert float(logs[one].std(ddof=0)) == pytest.approx(K562["H3K27ac"].deviation, abs=1e-3)
+    assert len({round(float(x.std()), 3) for x in (logs[0], logs[1])}) == 2 and not np.allclose(logs[0], logs[2], atol=0.1)
     score = pd.read_csv(files["elements"], sep="\t", header=None)[4].to_numpy(float)
     named = tables[2].drop_duplicates("name").set_index("name")["activity"]
     assert named[[f"e{i}" for i in range(40)]].to_numpy() == pytest.approx(to_reference(score, K562["H3K27ac"]), rel=1e-5)
+
+
+def test_the_links_of_a_gene_do_not_depend_on_the_other_genes(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    tables = []
+    row = 'chr{}\tt\tgene\t{}\t{}\t.\t+\t.\tgene_id "{}"; gene_name "{}";\n'
+    more = "".join(row.format(c, a, a + 500, f"g{c}_{a}", f"g{c}_{a}") for c in (1, 2, 9) for a in range(10_001, 1_900_000, 60_000))
+    few = files["tss"].read_text()
+    for text in (few, few + more):
+        files["tss"].write_text(text)
+        main(arguments(files, activity=f"{files['h3k27ac']},{files['dhs']}", build="hg38"))
+        assert capsys.readouterr().err.count("come from 40 elements, fewer than 1,000") == 2
+        links = read_pairs(files["out"], labelled=False)
+        tables.append(links[links["measuredGeneSymbol"].isin(["A", "B", "C"])].reset_index(drop=True))
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+
+
+def test_genes_whose_promoter_has_no_activity_are_counted(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    def told(**changed: object) -> str:
+        main(arguments(files, build="hg38", **changed))
+        return capsys.readouterr().err
+
+    table = pd.read_csv(files["elements"], sep="\t", header=None)
+    bare = sum(
+        not ((table[0] == c) & (table[1] <= t) & (t < table[2])).any() for c, t in (("chr1", 600_000), ("chr1", 989_999), ("chr2", 5_000))
+    )
+    assert bare and f"{bare} of 3 genes have no promoter term" in told(activity="score")
+    assert "no promoter term" not in told()
+    text = files["elements"].read_text() + "chr1\t0\t700000\tlong\t5\nchr1\t989500\t989999\tends\t5\nchr2\t5000\t5001\tat\t5\n"
+    files["elements"].write_text(text)
+    assert "1 of 3 genes have no promoter term" in told(activity="score")
+    links = read_pairs(files["out"], labelled=False)
+    assert set(links[links["isSelfPromoter"]]["measuredGeneSymbol"]) == {"A", "C"}
+
+
+def test_a_build_that_one_file_declares_is_said_to_be_that_of_the_others(
+    files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    bed, gtf = files["elements"].read_text(), files["tss"].read_text()
+
+    def told(**changed: object) -> str:
+        main(arguments(files, **changed))
+        return capsys.readouterr().err
+
+    files["elements"].write_text("track db=hg19\n" + bed)
+    assert "declared by tss: taken to be hg19" in told(activity="score")
+    assert f"declared by tss, {files['h3k27ac']}: taken to be hg19" in told()
+    assert "genome build" not in told(build="hg19")
+    files["tss"].write_text("#!genome-build GRCh37\n" + gtf)
+    assert "genome build" not in told(activity="score") and f"declared by {files['h3k27ac']}: taken to be" in told()
+    files["elements"].write_text(bed)
+    assert "declared by elements: taken to be GRCh37" in told(activity="score")
+    files["elements"].write_text("track db=hg38\n" + bed)
+    assert "different genome builds" in refused(capsys, arguments(files))
+
+
+def test_elements_listed_twice_are_counted(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    main(arguments(files))
+    assert "listed before" not in capsys.readouterr().err
+    lines = files["elements"].read_text().splitlines(keepends=True)
+    files["elements"].write_text("".join([*lines, *lines[:2], lines[0]]))
+    main(arguments(files))
+    assert "3 of 43 elements are listed before" in capsys.readouterr().err
+
+
+def test_elements_that_the_track_lacks_do_not_move_the_scale(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    main(arguments(files, build="hg38"))
+    capsys.readouterr()
+    before = read_pairs(files["out"], labelled=False)
+    files["elements"].write_text(files["elements"].read_text() + "".join(f"chr9\t{i}000\t{i}500\tz{i}\t1\n" for i in range(1, 30)))
+    main(arguments(files, build="hg38"))
+    assert "29 of 69 elements" in capsys.readouterr().err
+    pd.testing.assert_frame_equal(read_pairs(files["out"], labelled=False), before, check_exact=True)
 
 
 def test_links_below_a_share_or_beyond_the_window_are_left_out(files: dict[str, Path]) -> None:

@@ -77,16 +77,23 @@ def test_leaky_sums_refuse_unsorted_sites_and_values_that_are_missing():
 
 
 @pytest.mark.parametrize("imputer", (*IMPUTERS[:-1], BoostingImputer(SMALL)), ids=lambda i: i.name)
-def test_a_masked_site_is_imputed_without_its_own_reads(imputer):
-    one = at_time(SERIES, 3)
-    train = folds(SERIES.block, 3) != 0
-    masked = np.flatnonzero(~train)[10]
+@pytest.mark.parametrize("mask", ["random", "blocks"])
+def test_a_masked_site_is_imputed_without_its_own_reads(imputer, mask):
+    one = at_time(landscape(600, seed=7), 3)
+    train = np.random.default_rng(0).random(len(one)) < 0.7 if mask == "random" else folds(one.block, 3) != 0
     before = imputer.impute(one, train)
     assert ((before > 0) & (before < 1)).all()
-    m, n = one.methylated.copy(), one.coverage.copy()
-    m[masked], n[masked] = 0, 40
-    after = imputer.impute(replace(one, methylated=m, coverage=n), train)
-    assert after[masked] == before[masked]
+    for k, (methylated, coverage) in enumerate([(0, 60), (60, 60), (0, 0)]):
+        masked = np.flatnonzero(~train[:-1] & ~train[1:])[10 + 10 * k]  # the site after it is masked as well
+        m, n = one.methylated.copy(), one.coverage.copy()
+        m[masked], n[masked] = methylated, coverage
+        after = imputer.impute(replace(one, methylated=m, coverage=n), train)
+        assert after[masked] == before[masked]
+        np.testing.assert_array_equal(after[train], before[train])  # what was learned saw no masked read
+        assert (after != before).any() == (imputer.name != "global mean")  # other masked sites do see it
+    turned = one.methylated.copy()
+    turned[train] = (one.coverage - one.methylated)[train]
+    assert (imputer.impute(replace(one, methylated=turned), train) != before)[~train].any()
 
 
 @pytest.mark.parametrize("forecaster", (*FORECASTERS, *OURS), ids=lambda f: f.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import yaml
 from seqsci.domains.genomics.methylation.command import OPTIONS
 from seqsci.domains.genomics.methylation.configured import read_counts
 from seqsci.domains.genomics.methylation.held_out import Terms, held_out, why_not_compared
+from seqsci.domains.genomics.methylation.predict import Imputation
 from seqsci.domains.genomics.methylation.series import SiteSeries
 from seqsci.domains.genomics.methylation.simulator import Passages
 from seqsci.domains.genomics.methylation.study import STRANDS, build
@@ -242,16 +244,41 @@ def test_a_prediction_is_a_bedgraph_of_every_site(files, tmp_path, capsys, more)
         assert np.corrcoef(table["value"], READS[2])[0, 1] > 0.5
 
 
-def test_an_imputed_site_does_not_see_its_own_reads(files, tmp_path, capsys):
-    made = []
-    for reads in (2, 9):
-        rows = files[2].read_text().splitlines()
-        rows[30] = f"chr1\t401\t401\t{10 * reads:.4f}\t{reads}\t{10 - reads}"
-        path = tmp_path / f"one{reads}.cov"
-        path.write_text("\n".join(rows) + "\n")
-        spoken(capsys, "predict", "genomics/methylation", "--counts", str(path), "--out", str(tmp_path / "o.bedgraph"))
-        made.append(pd.read_csv(tmp_path / "o.bedgraph", sep="\t", header=None)[3].to_numpy())
-    assert abs(made[0][30] - made[1][30]) < 0.05 < abs(made[0][29] - made[1][29]) + 0.05
+@pytest.mark.parametrize("site", [0, 30, 59])
+def test_an_imputed_site_does_not_see_its_own_reads(site):
+    here = LONG[LONG["time"] == 16].reset_index(drop=True)
+    changed, weights = [], None
+    for methylated, coverage in ((2, 10), (9, 10), (0, 500), (500, 500), (0, 1)):
+        frame = here.copy()
+        frame.loc[site, ["methylated", "coverage"]] = methylated, coverage
+        learned = Imputation(16).learn(frame)
+        assert weights is None or np.abs(learned.weights - weights).max() > 0  # that much of it is learned with its reads
+        weights = learned.weights if weights is None else weights
+        changed.append(replace(learned, weights=weights).fractions(SiteSeries.from_frame(frame)))
+    others = np.arange(60) != site
+    for other in changed[1:]:
+        assert other[site] == changed[0][site]
+        assert (other[others] != changed[0][others]).all()
+
+
+def test_both_strands_of_a_cpg_are_counted_before_one_is_imputed_from_the_other(tmp_path, capsys):
+    sites = np.repeat(np.arange(1000, 4000, 100), 2) + np.tile([0, 1], 30)
+    cov, bed = tmp_path / "x.cov", tmp_path / "x.txt"
+    cov.write_text("".join(f"chr{c}\t{s}\t{s}\t50\t5\t5\n" for c in (1, 2) for s in sites))
+    strands = "".join(f"chr1.{s}\tchr1\t{s}\t{'FR'[i % 2]}\t10\t50\t50\n" for i, s in enumerate(sites))
+    bed.write_text("chrBase\tchr\tbase\tstrand\tcoverage\tfreqC\tfreqT\n" + strands)
+
+    def told(path, *more):
+        capsys.readouterr()
+        main = pytest.importorskip("seqsci.cli").main
+        main(["predict", "genomics/methylation", "--counts", str(path), "--out", str(tmp_path / "o.bedgraph"), *more])
+        return capsys.readouterr().err
+
+    assert "60 pairs of sites stand 1 bp apart" in (said := told(cov)) and "--merge_CpG" in said
+    assert "30 pairs" in (said := told(bed, "--format", "methylkit")) and "--merge-strands yes" in said
+    assert "1 bp apart" not in told(bed, "--format", "methylkit", "--merge-strands", "yes")
+    merged = pd.read_csv(tmp_path / "o.bedgraph", sep="\t", header=None)
+    assert len(merged) == 30
 
 
 def test_nothing_is_half_written(files, tmp_path, capsys):

@@ -46,14 +46,25 @@ def run(values: Mapping[str, str | None]) -> None:
 
     elements = read_bed(str(values["elements"]), values.get("build"), sort=True)
     genes = _genes(str(values["tss"]), values.get("build"))
-    build = values.get("build") or build_of(elements) or build_of(genes)
+    declared = {"elements": build_of(elements), "tss": build_of(genes)}
+    declared |= {t: None for t in tracks if t not in elements}
+    build = values.get("build") or declared["elements"] or declared["tss"]
+    silent = [name for name, one in declared.items() if one is None]
     if build is None:
-        print("seqsci: no file declares a genome build; they are taken to be of one (state it: --build hg38)", file=sys.stderr)
+        _say("no file declares a genome build; they are taken to be of one (state it: --build hg38)")
+    elif values.get("build") is None and silent:
+        _say(
+            f"no genome build is declared by {', '.join(silent)}: taken to be {build}, as another file declares (state it: --build {build})"
+        )
     lost = int((genes["tss"] < 0).sum())
     if 0 < lost < len(genes):
         print(f"seqsci: {lost:,} of {len(genes):,} genes have no strand, hence no start site, and are left out", file=sys.stderr)
+    twice = int(elements.duplicated(["chrom", "start", "end"]).sum())
+    if twice:
+        what = f"{twice:,} of {len(elements):,} elements are listed before, and each counts again: the shares of a repeated one are split"
+        _say(f"{what}; list each once (sort -u -k1,1 -k2,2n -k3,3n)")
     signals = [Signal(t, None if how == "none" else K562[n]) for t, n in zip(tracks, SIGNALS, strict=False)]
-    links = predict_links(elements, signals, genes, None, int(window), build or "undeclared")
+    links = predict_links(elements, signals, genes, None, int(window), build or "undeclared", _say)
     rows, found = write_links(str(values["out"]), links, least)
     scale = "as they are" if how == "none" else f"on the scale of K562 ({', '.join(SIGNALS[: len(tracks)])})"
     print(f"seqsci: activities {scale}; bank of four decay lengths, 5 kb to 5 Mb, weights 1/tau", file=sys.stderr)
@@ -61,6 +72,10 @@ def run(values: Mapping[str, str | None]) -> None:
     if unplaced > 0:
         print(f"seqsci: {unplaced:,} of {len(genes):,} genes have no candidate on their chromosome or within reach", file=sys.stderr)
     print(f"{rows:,} links of {len(elements):,} elements and {found:,} genes written to {values['out']}")
+
+
+def _say(sentence: str) -> None:
+    print(f"seqsci: {sentence}", file=sys.stderr)
 
 
 def _genes(path: str, build: str | None):  # type: ignore[no-untyped-def]  # a pandas frame: the import is left to `run`

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from seqsci.domains.genomics.enhancer.bank import DecayBank
-from seqsci.domains.genomics.enhancer.reference import K562, LogMoments, to_reference
+from seqsci.domains.genomics.enhancer.reference import K562, LogMoments, log_moments, to_reference
 from seqsci.domains.genomics.enhancer.shares import WINDOW_BP, knock_out_shares
 from seqsci.domains.genomics.genome.atomic import replacing
 from seqsci.domains.genomics.genome.builds import build_of, require_same_build, require_shared_chromosomes
@@ -21,6 +21,8 @@ from seqsci.errors import ArtefactError, DataError, explain
 Array = npt.NDArray[np.float64]
 PROMOTER_BP = 250
 """The promoter's own activity is read within so many bp of the TSS."""
+FEWEST_ELEMENTS = 1000
+"""Elements below which the mean and the spread that bring a signal to its reference are said to be uncertain."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,17 @@ def predict_links(
     bank: DecayBank | None = None,
     window_bp: int = WINDOW_BP,
     build: str | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Iterator[pd.DataFrame]:
     """Yield the links of one chromosome after the other, in the CRISPR benchmark's format with activity, contact and share.
 
-    Activity is the geometric mean of the signals, each brought to its reference; see `seqsci.domains.genomics.enhancer.shares`.
+    Activity is the geometric mean of the signals, each brought to its reference by the mean and the spread of the elements alone: the
+    share of a gene does not depend on which other genes are given. See `seqsci.domains.genomics.enhancer.shares`.
 
     Args:
         elements: chrom, start, end, perhaps name (`read_bed`). genes: chrom, tss, name (`read_genes`).
         signals: one or more tracks or columns. bank: kernel; window_bp: reach. build: where a frame declares none.
+        say: called with each thing that a reader of the shares should know of the input, a sentence each.
 
     Raises: DataError for builds or chromosomes that do not go together, intervals beyond a track, signals that cannot be used.
     """
@@ -70,13 +75,35 @@ def predict_links(
     near.attrs["build"] = build_of(genes)
     candidates, promoters = elements.copy(), used[["chrom", "tss", "name"]].copy()
     candidates.attrs, promoters.attrs = dict(elements.attrs), dict(genes.attrs)
-    measured = [_measured(s, elements, near, build) for s in signals]
+    told = say or (lambda _: None)
+    measured = [_measured(s, elements, near, build, told) for s in signals]
     candidates["activity"] = np.exp(np.mean([np.log(np.maximum(own, 1e-300)) for own, _ in measured], axis=0))
     promoters["activity"] = np.exp(np.mean([np.log(np.maximum(at, 1e-300)) for _, at in measured], axis=0))
+    if any(s.source in elements for s in signals):
+        bare = int((~_covered(elements, used) & used["chrom"].isin(elements["chrom"]).to_numpy()).sum())
+        if bare:
+            got = f"{bare:,} of {len(used):,} genes have no promoter term in the denominator of their shares"
+            why = "a column gives no activity to a promoter that no element covers, so the shares of such a gene are too large"
+            told(f"{got}: {why}; add promoters to the elements, or give a bigWig")
     return knock_out_shares(candidates, promoters, bank, window_bp, build=build)
 
 
-def _measured(signal: Signal, elements: pd.DataFrame, near: pd.DataFrame, build: str | None) -> tuple[Array, Array]:
+def _covered(elements: pd.DataFrame, genes: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """(genes,) True where an element holds the start site."""
+    found = np.zeros(len(genes), bool)
+    for chrom, rows in genes.groupby(np.asarray(genes["chrom"]), sort=False).indices.items():
+        of = elements[(elements["chrom"] == chrom).to_numpy()].sort_values("start")
+        if len(of):
+            tss = genes["tss"].to_numpy(np.int64)[rows]
+            before = np.searchsorted(of["start"].to_numpy(np.int64), tss, "right")
+            reach = np.r_[-1, np.maximum.accumulate(of["end"].to_numpy(np.int64))]
+            found[rows] = reach[before] > tss
+    return found
+
+
+def _measured(
+    signal: Signal, elements: pd.DataFrame, near: pd.DataFrame, build: str | None, say: Callable[[str], None]
+) -> tuple[Array, Array]:
     """A signal of the elements and of the promoters; of a column, promoters have none but through the elements that cover them."""
     if signal.source in elements:
         own = pd.to_numeric(elements[signal.source], errors="coerce").to_numpy(np.float64, na_value=np.nan)
@@ -84,8 +111,7 @@ def _measured(signal: Signal, elements: pd.DataFrame, near: pd.DataFrame, build:
         if bad.any():
             got = f"{elements[signal.source].iloc[int(np.argmax(bad))]!r} in row {int(np.argmax(bad))} ({int(bad.sum())} rows)"
             raise DataError(explain(f"activities in column {signal.source}", got, "numbers >= 0", "correct the column"))
-        scaled = own if signal.reference is None else to_reference(own, signal.reference)
-        return scaled, np.zeros(len(near))
+        return _scaled(signal, own, own, say), np.zeros(len(near))
     from seqsci.domains.genomics.reading.bigwig import BigWig
 
     if not Path(signal.source).expanduser().is_file():
@@ -99,10 +125,21 @@ def _measured(signal: Signal, elements: pd.DataFrame, near: pd.DataFrame, build:
         got = f"down to {min(own.min(), at.min()):.4g}"
         fix = "take the track of reads or fold change, not of its logarithm or of p values with a sign"
         raise DataError(explain(f"{signal.source} has negative values", got, "a signal >= 0", fix))
+    have = elements["chrom"].isin(list(track.sizes)).to_numpy()
+    if not have.all():
+        say(f"{signal.source} has no chromosome of {int((~have).sum()):,} of {len(have):,} elements; they count as 0")
+    return _scaled(signal, own, own[have], say), _scaled(signal, at, own[have], lambda _: None)
+
+
+def _scaled(signal: Signal, values: Array, elements: Array, say: Callable[[str], None]) -> Array:
+    """Values on the scale of the signal's reference, by the moments of the elements that the signal measures."""
     if signal.reference is None:
-        return own, at
-    both = to_reference(np.r_[own, at], signal.reference)
-    return both[: len(own)], both[len(own) :]
+        return values
+    own = log_moments(elements)
+    if len(elements) < FEWEST_ELEMENTS:
+        got = f"the mean and the spread that bring {signal.source} to {signal.reference.cell_type} come from {len(elements):,} elements"
+        say(f"{got}, fewer than {FEWEST_ELEMENTS:,}: give all candidates of the cell type, or --normalise none")
+    return to_reference(values, signal.reference, own)
 
 
 def _means(track: object, frame: pd.DataFrame, build: str | None, cut: bool) -> Array:

@@ -49,7 +49,7 @@ def run(values: Mapping[str, str | None]) -> None:
         expected = "--counts, --out; with --at two files or more, and one time after the last"
         raise ConfigError(explain("the fractions cannot be predicted as asked", "; ".join(faults), expected, fix))
     from seqsci.domains.genomics.methylation.counts_over_time import CountFiles
-    from seqsci.domains.genomics.methylation.predict import Forecast, Imputation, fractions
+    from seqsci.domains.genomics.methylation.predict import Forecast, Imputation, fractions, pairs_of_strands
     from seqsci.domains.genomics.reading.writers import write_bedgraph, write_bigwig
 
     merge = (values.get("merge-strands") or "no").lower() in ("yes", "true")
@@ -57,6 +57,12 @@ def run(values: Mapping[str, str | None]) -> None:
     frame = held.frame()
     if frame.attrs["build"] is None and len(files) > 1:
         print("seqsci: no file declares a genome build; they are taken to be of one (state it: --build hg38)", file=sys.stderr)
+    pairs = 0 if later else pairs_of_strands(frame, times[-1])
+    if pairs:
+        what = f"{pairs:,} pairs of sites stand 1 bp apart, as both strands of one CpG do: each is imputed with the reads of the other"
+        known = frame["strand"].isin(["+", "-"]).all()
+        fix = "--merge-strands yes" if known else "with coverage2cytosine --merge_CpG, see docs/methylation.md"
+        print(f"seqsci: {what}; add them up: {fix}", file=sys.stderr)
     task = Forecast(later[0]) if later else Imputation(times[-1])
     learned = task.learn(frame)
     print(f"seqsci: {learned}", file=sys.stderr)

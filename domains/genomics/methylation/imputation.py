@@ -1,4 +1,9 @@
-"""Imputation of masked sites from the sites around them: a masked position's own reads never enter."""
+"""Imputation of masked sites from the sites around them: a masked position's own reads never enter.
+
+What is learned (weights, coefficients, trees, the overall fraction) is learned on training sites from the reads of training sites alone:
+masked reads are set to none before the features of training sites are made. A masked site is then imputed from the reads of all other
+sites, masked ones among them. So replacing the reads of a masked site leaves its own imputed value as it is, bit by bit, for any mask.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +29,17 @@ Mask = npt.NDArray[np.bool_]
 
 
 class Imputer(ABC):
-    """Abstract base: learns on training sites, each masked in turn, and imputes every site as if it were masked."""
+    """Abstract base: learns on training sites, each masked in turn, and imputes every site from the reads of others."""
 
     name: str
 
     @abstractmethod
     def impute(self, series: SiteSeries, train: Mask) -> Array:
-        """(sites,) expected fractions in (0, 1) from the reads of the other sites at the single time of the series."""
+        """(sites,) expected fractions in (0, 1) at the single time of the series.
+
+        A site outside ``train`` is masked: its own reads enter nowhere. One of ``train`` is imputed from the other training sites by what
+        was learned with its own reads.
+        """
 
 
 def _reads(series: SiteSeries) -> Array:
@@ -47,9 +56,18 @@ def at_time(series: SiteSeries, index: int) -> SiteSeries:
     return SiteSeries(series.position, series.chromosome, *tables, series.times[[index]], series.time_unit, series.build)
 
 
-def leaky_features(series: SiteSeries, overall: float, lengths: Sequence[float] = LENGTHS) -> Array:
-    """(sites, 2 lengths) logit of the bidirectional moving average of the other sites, and how much they were read, by decay length."""
-    sums = leaky_sums(series.position, _reads(series), lengths, series.breaks)
+def seen_sums(series: SiteSeries, train: Mask, lengths: Sequence[float] = LENGTHS) -> Array:
+    """(sites, lengths, 2) leaky sums of methylated reads and coverage: training sites see other training sites, masked ones all others."""
+    reads = _reads(series)
+    sums = leaky_sums(series.position, np.where(train[:, None], reads, 0.0), lengths, series.breaks)
+    if not train.all():
+        sums[~train] = leaky_sums(series.position, reads, lengths, series.breaks)[~train]
+    return sums
+
+
+def leaky_features(series: SiteSeries, train: Mask, lengths: Sequence[float] = LENGTHS) -> Array:
+    """(sites, 2 lengths) logit of the bidirectional moving average of what a site sees, and how much that was read, by decay length."""
+    overall, sums = _overall(series, train), seen_sums(series, train, lengths)
     return np.column_stack([logit(shrunk(sums[:, :, 0], sums[:, :, 1], overall)), np.log1p(sums[:, :, 1])])
 
 
@@ -76,13 +94,18 @@ class NeighbourMean(Imputer):
     name: str = "neighbour mean"
 
     def impute(self, series: SiteSeries, train: Mask) -> Array:
-        reads, total = _reads(series), np.zeros((len(series), 2))
-        chromosome = np.cumsum(series.breaks)
+        reads = _reads(series)
+        among, every = (self._pooled(series, x) for x in (np.where(train[:, None], reads, 0.0), reads))
+        total = np.where(train[:, None], among, every)
+        return inside(shrunk(total[:, 0], total[:, 1], _overall(series, train)))
+
+    def _pooled(self, series: SiteSeries, reads: Array) -> Array:
+        total, chromosome = np.zeros_like(reads), np.cumsum(series.breaks)
         for k in range(1, self.each_side + 1):
             same = chromosome[k:] == chromosome[:-k]
             total[k:][same] += reads[:-k][same]
             total[:-k][same] += reads[k:][same]
-        return inside(shrunk(total[:, 0], total[:, 1], _overall(series, train)))
+        return total
 
 
 @dataclass(frozen=True)
@@ -100,7 +123,7 @@ class LeakyBank(Imputer):
     def weights(self, series: SiteSeries, train: Mask) -> Array:
         """(lengths,) weight of a neighbour's read at distance 0, in reads at the overall fraction."""
         reads, g = _reads(series), _overall(series, train)
-        sums = leaky_sums(series.position, reads, self.lengths, series.breaks)[train]
+        sums = seen_sums(series, train, self.lengths)[train]
         m, n = reads[train].T
 
         def loss(raw: Array) -> tuple[float, Array]:
@@ -116,7 +139,7 @@ class LeakyBank(Imputer):
         return np.asarray(np.exp(found.x))
 
     def impute(self, series: SiteSeries, train: Mask) -> Array:
-        w, sums = self.weights(series, train), leaky_sums(series.position, _reads(series), self.lengths, series.breaks)
+        w, sums = self.weights(series, train), seen_sums(series, train, self.lengths)
         g = _overall(series, train)
         return inside((PSEUDO * g + sums[:, :, 0] @ w) / (PSEUDO + sums[:, :, 1] @ w))
 
@@ -142,7 +165,7 @@ class LogisticImputer(Imputer):
     name: str = "logistic on leaky channels"
 
     def impute(self, series: SiteSeries, train: Mask) -> Array:
-        x = leaky_features(series, _overall(series, train))
+        x = leaky_features(series, train)
         x = np.column_stack([x, x[:, :1] * x, x[:, 1:2] * x[:, 2:]]) if self.products else x
         m, n = _reads(series).T
         return inside(fit_regression(x[train], m[train], n[train]).probability(x))
@@ -157,7 +180,7 @@ class BoostingImputer(Imputer):
 
     def impute(self, series: SiteSeries, train: Mask) -> Array:
         m, n = _reads(series).T
-        return self.trees.fit_predict(leaky_features(series, _overall(series, train)), m, n, train)
+        return self.trees.fit_predict(leaky_features(series, train), m, n, train)
 
 
 IMPUTERS: tuple[Imputer, ...] = (

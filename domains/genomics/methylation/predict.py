@@ -36,27 +36,41 @@ class Learned(ABC):
 
 @dataclass(frozen=True, eq=False)
 class LearnedBank(Learned):
-    """Weights of a leaky bank at one time, and the overall fraction."""
+    """Weights of a leaky bank at one time, and the reads of all sites that make the overall fraction.
+
+    The overall fraction of a site leaves its own reads out, as the leaky sums do: given the weights, its imputed fraction does not depend
+    on its own reads. The weights do, a little: all sites of the largest chromosome teach them.
+
+    Attributes:
+        time: of the reads. weights: (lengths,) of a neighbour's read at distance 0. sites: how many sites taught the weights.
+        methylated, coverage: reads of all sites at that time.
+    """
 
     time: float
     weights: Array
-    overall: float
+    methylated: float
+    coverage: float
     sites: int
+
+    def overall(self, methylated: Array, coverage: Array) -> Array:
+        """(sites,) share of methylated reads of the other sites, half a read added on both sides."""
+        return np.asarray((self.methylated - methylated + 0.5) / (self.coverage - coverage + 1))
 
     def fractions(self, series: SiteSeries) -> Array:
         index = int(np.searchsorted(series.times, self.time))
         if index == len(series.times) or series.times[index] != self.time:
-            return np.full(len(series), self.overall)  # a chromosome without a read at that time
+            return self.overall(np.zeros(len(series)), np.zeros(len(series)))  # a chromosome without a read at that time
         reads = np.column_stack([series.methylated[:, index], series.coverage[:, index]])
         sums = leaky_sums(series.position, reads, LENGTHS, series.breaks)
-        top, bottom = PSEUDO * self.overall + sums[:, :, 0] @ self.weights, PSEUDO + sums[:, :, 1] @ self.weights
+        overall = self.overall(reads[:, 0], reads[:, 1])
+        top, bottom = PSEUDO * overall + sums[:, :, 0] @ self.weights, PSEUDO + sums[:, :, 1] @ self.weights
         return np.asarray(top / bottom)
 
     def __str__(self) -> str:
         weights = ", ".join(f"{w:.2g} at {length:g} bp" for w, length in zip(self.weights, LENGTHS, strict=True) if w > 1e-3)
         return (
-            f"imputed at time {self.time:g} from the other sites alone, own reads left out; "
-            f"weights of a neighbour's read learned on {self.sites:,} sites: {weights or 'none'}"
+            f"imputed at time {self.time:g} from the other sites, own reads left out; weights of a neighbour's read, "
+            f"the same for all, learned on the reads of all {self.sites:,} sites of the largest chromosome: {weights or 'none'}"
         )
 
 
@@ -102,8 +116,7 @@ class Imputation(Task):
         largest = here["chrom"].value_counts().index[0]
         series = _series(here[here["chrom"] == largest], frame)
         weights = LeakyBank().weights(series, np.ones(len(series), bool))
-        overall = (here["methylated"].sum() + 0.5) / (here["coverage"].sum() + 1)
-        return LearnedBank(self.time, weights, float(overall), len(series))
+        return LearnedBank(self.time, weights, float(here["methylated"].sum()), float(here["coverage"].sum()), len(series))
 
 
 @dataclass(frozen=True)
@@ -117,6 +130,13 @@ class Forecast(Task):
         series = _series(frame[frame["chrom"] == largest], frame)
         rows = np.sort(np.random.default_rng(0).choice(len(series), min(MOST_SITES, len(series)), replace=False))
         return LearnedGate(self.at, learned(site_grid(series), series, rows, 100), len(rows))
+
+
+def pairs_of_strands(frame: pd.DataFrame, time: float) -> int:
+    """Pairs of sites read at a time that stand 1 bp apart, as the two cytosines of one CpG do: one is imputed from the other."""
+    here = frame[(frame["time"] == time) & (frame["coverage"] > 0)].sort_values(["chrom", "start"])
+    start, chrom = here["start"].to_numpy(np.int64), pd.factorize(here["chrom"])[0]
+    return int(((np.diff(start) == 1) & (np.diff(chrom) == 0)).sum())
 
 
 def fractions(frame: pd.DataFrame, how: Learned) -> Iterator[pd.DataFrame]:
