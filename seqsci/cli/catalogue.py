@@ -17,5 +17,6 @@ def run(arguments: argparse.Namespace) -> None:
 
     for manifest_name, manifest in manifests().items():
         print(manifest.TITLE)
+        width = max(len(name) for name in manifest.CONFIGS)
         for name, text in manifest.CONFIGS.items():
-            print(f"  {manifest_name}/{name:<14} {text}")
+            print(f"  {manifest_name}/{name:<{width}} {text}")
