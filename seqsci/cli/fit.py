@@ -233,7 +233,9 @@ def gather(words: Sequence[str]) -> list[str]:
         if not word.startswith(tuple(f"--{t}" for t in TRAINING)):
             known = [f"--{k}" for k in overrides()] + ["--config", "--out", "--data", "--resume", "--no-compare", "--no-report"]
             hint = did_you_mean(word.split("=")[0], known)
-            raise ConfigError(explain(f"unknown option {word.split('=')[0]}{hint}", word, "an option of seqsci fit", "seqsci fit --help, or --help-all"))
+            raise ConfigError(
+                explain(f"unknown option {word.split('=')[0]}{hint}", word, "an option of seqsci fit", "seqsci fit --help, or --help-all")
+            )
         if "=" not in word and rest and not rest[0].startswith("--"):
             word = f"{word}={rest.pop(0)}"
         found.append(word)
