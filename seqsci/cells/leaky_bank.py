@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seqsci.cells.along_dna import check_ends, decay_lengths, power_weights
 from seqsci.cells.leaky_integrator import ACTIVITY, EXPRESSION, GAP
 from seqsci.constraints import Interval, Positive, Real
 from seqsci.equations.vocabulary import Expression, exp
-from seqsci.errors import ParameterError, explain
 from seqsci.gates.base import Gate
 from seqsci.gates.knockout import Open
 from seqsci.mechanism import Gated, Mechanism
@@ -60,14 +60,12 @@ class LeakyBank(Mechanism):
     references = ("10.1038/s41588-019-0538-0",)
 
     def __post_init__(self) -> None:
-        if not 0 < self.shortest < self.longest < float("inf"):
-            got = f"shortest {self.shortest:g}, longest {self.longest:g}"
-            raise ParameterError(explain("decay lengths of a bank", got, "0 < shortest < longest [bp]", "swap or widen them"))
+        check_ends(self.shortest, self.longest)
 
     @property
     def lengths(self) -> tuple[float, ...]:
         """Decay lengths [bp], log-spaced."""
-        return tuple(float(t) for t in np.geomspace(self.shortest, self.longest, 4))
+        return decay_lengths(self.shortest, self.longest)
 
     @property
     def known(self) -> tuple[Known, ...]:  # type: ignore[override]
@@ -96,7 +94,7 @@ class LeakyBank(Mechanism):
         exponent: Expression,
     ) -> dict[str, Expression]:
         states = (near, local, far, distal)
-        weights = [exp(-exponent * float(np.log(length / self.shortest))) for length in self.lengths]
+        weights = power_weights(self.lengths, exponent)
         arriving = [g.next(h) for g, h in zip(self._gated(gap_bp, activity, insulator, write), states, strict=True)]
         total = sum(w * h for w, h in zip(weights, arriving, strict=True)) / sum(weights)
         return {"location": basal + gain * total, "scale": scatter}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seqsci.cells.along_dna import carried
 from seqsci.constraints import Positive, Real
 from seqsci.equations.vocabulary import Expression
 from seqsci.gates.base import Gate
@@ -100,14 +101,14 @@ class LeakyIntegrator(Mechanism):
         gain: Expression,
         scatter: Expression,
     ) -> dict[str, Expression]:
-        arriving = forget(distance=gap_bp) * insulator() * integrated + write() * activity
+        arriving = carried(gap_bp, activity, forget, insulator, write).next(integrated)
         return {"location": basal + gain * arriving, "scale": scatter}
 
     def update(self, gap_bp: Expression, activity: Expression, forget: Expression, insulator: Expression, write: Expression) -> Gated:
-        return Gated(forget=forget(distance=gap_bp) * insulator(), write=write(), candidate=activity)
+        return carried(gap_bp, activity, forget, insulator, write)
 
     def unobserved(self, gap_bp: Expression, activity: Expression, forget: Expression, insulator: Expression, write: Expression) -> Gated:
-        return Gated(forget=forget(distance=gap_bp) * insulator(), write=write(), candidate=activity)
+        return carried(gap_bp, activity, forget, insulator, write)
 
     def starting_values(self, outcome: Mapping[str, np.ndarray]) -> Iterator[dict[str, float]]:
         """Short, middle and long decay lengths around the spread of the outcome."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from seqsci.cells.along_dna import carried
 from seqsci.cells.leaky_integrator import ACTIVITY, GAP
 from seqsci.constraints import Positive
 from seqsci.equations.vocabulary import Expression, log, sigmoid
@@ -70,11 +71,11 @@ class PromoterSwitch(Mechanism):
         threshold: Expression,
         sharpness: Expression,
     ) -> dict[str, Expression]:
-        arriving = forget(distance=gap_bp) * insulator() * integrated + write() * activity
+        arriving = carried(gap_bp, activity, forget, insulator, write).next(integrated)
         return {"probability": sigmoid(sharpness * (log(arriving + FLOOR) - log(threshold)))}
 
     def update(self, gap_bp: Expression, activity: Expression, forget: Expression, insulator: Expression, write: Expression) -> Gated:
-        return Gated(forget=forget(distance=gap_bp) * insulator(), write=write(), candidate=activity)
+        return carried(gap_bp, activity, forget, insulator, write)
 
     def unobserved(self, gap_bp: Expression, activity: Expression, forget: Expression, insulator: Expression, write: Expression) -> Gated:
-        return Gated(forget=forget(distance=gap_bp) * insulator(), write=write(), candidate=activity)
+        return carried(gap_bp, activity, forget, insulator, write)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seqsci.cells.along_dna import check_ends, decay_lengths, power_weights
 from seqsci.constraints import Interval, Real
 from seqsci.equations.vocabulary import Expression, exp, log, sigmoid
-from seqsci.errors import ParameterError, explain
 from seqsci.gates.base import Gate
 from seqsci.gates.logistic import LogisticGate
 from seqsci.mechanism import Gated, Mechanism
@@ -62,14 +62,12 @@ class ScreenedPair(Mechanism):
     references = ("10.1038/s41588-019-0538-0",)
 
     def __post_init__(self) -> None:
-        if not 0 < self.shortest < self.longest < float("inf"):
-            got = f"shortest {self.shortest:g}, longest {self.longest:g}"
-            raise ParameterError(explain("decay lengths of a bank", got, "0 < shortest < longest [bp]", "swap or widen them"))
+        check_ends(self.shortest, self.longest)
 
     @property
     def lengths(self) -> tuple[float, ...]:
         """Decay lengths [bp], log-spaced."""
-        return tuple(float(t) for t in np.geomspace(self.shortest, self.longest, 4))
+        return decay_lengths(self.shortest, self.longest)
 
     @property
     def known(self) -> tuple[Known, ...]:  # type: ignore[override]
@@ -77,7 +75,7 @@ class ScreenedPair(Mechanism):
         return (Known("distance_bp", "bp", "d"), Known("activity", "1", "a"), *self.gate.known)
 
     def start(self, activity: Expression, exponent: Expression) -> tuple[Expression, ...]:
-        weights = [exp(-exponent * float(np.log(length / self.shortest))) for length in self.lengths]
+        weights = power_weights(self.lengths, exponent)
         return tuple(activity * w / sum(weights) for w in weights)
 
     def read(
