@@ -190,6 +190,13 @@ class Section:
         return list(self.values[key])
 
 
+def choose(name: str, table: Mapping[str, Any], place: str) -> Any:
+    """The entry of that name; raises `ConfigError` with the closest one for an unknown name."""
+    if name not in table:
+        raise ConfigError(explain(f"{place}: unknown name {name!r}{did_you_mean(name, table)}", name, ", ".join(table), "use one of these"))
+    return table[name]
+
+
 def refuse(faults: Sequence[str]) -> None:
     """Raise one `ConfigError` with every fault, if there is any."""
     if faults:

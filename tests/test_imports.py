@@ -46,7 +46,7 @@ FRIENDS = {"equations.vocabulary": ("equations.functions",)}
 
 LAYER = {"cells.layer", "cells.layer_inputs", "cells.layer_passes", "cells.layer_kernels"}
 POPULATION = {"cells.population", "cells.capacity_laws", "cells.survey", "cells.slow_channel"}
-ALONG_DNA = {"cells.leaky_integrator"}
+ALONG_DNA = {"cells.along_dna", "cells.leaky_integrator"}
 FLAT = {
     "cells": {"cells.volatility_scale", *LAYER, *POPULATION, *ALONG_DNA},
     "gates": {"gates.base", "gates.constant"},

@@ -22,11 +22,11 @@ from seqsci.domains.ecology.models import MODELS
 from seqsci.domains.ecology.prepared import Prepared, check_columns, check_inputs, prepare, to_sequences
 from seqsci.domains.ecology.reading.panel import CountPanel, count_panel
 from seqsci.domains.ecology.tables import RunTables
-from seqsci.errors import ConfigError, DataError, did_you_mean, explain
+from seqsci.errors import ConfigError, DataError, explain
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.standard_errors import ClusterSandwich
 from seqsci.model import Model
-from seqsci.registry import PanelTask, Section, check_keys, refuse
+from seqsci.registry import PanelTask, Section, check_keys, choose, refuse
 from seqsci.study import Study
 from seqsci.training.configuration import read_estimator
 
@@ -70,7 +70,7 @@ def build(config: Mapping[str, Any]) -> Study:
     label = request.comparison.choice("label", "development", ("development", "confirmation"))
     tried, refit = request.comparison.integer("tried_before", 0, least=0), request.comparison.integer("refit", 1, least=1)
     chosen = request.comparison.names("baselines", DEFAULT_BASELINES)
-    baselines = [_choose(n, BASELINES, f"{place}: comparison.baselines")() for n in chosen]
+    baselines = [choose(n, BASELINES, f"{place}: comparison.baselines")() for n in chosen]
     refuse(faults)
     frame, prepared = _counts(request, place)
     estimator = replace(request.estimator, min_rows=FEWEST)
@@ -132,7 +132,7 @@ def _read(config: Mapping[str, Any], place: str, faults: list[str]) -> Request:
 
 def _model(name: str, error: str, asked: object, place: str) -> Model:
     """A model of the domain with this error of counting; one that takes counts as exact, or has its own error, refuses another."""
-    builder = _choose(name, MODELS, f"{place}: model")
+    builder = choose(name, MODELS, f"{place}: model")
     if "error" in inspect.signature(builder).parameters:
         model: Model = builder(error=ERRORS[error][0]())
         return model
@@ -141,12 +141,6 @@ def _model(name: str, error: str, asked: object, place: str) -> Model:
         what = f"{place}: {name} has no observation error of its own"
         raise ConfigError(explain(what, f"observation_error {error}", f"a model of {have}", "leave out observation_error"))
     return builder()  # type: ignore[no-any-return]
-
-
-def _choose(name: str, table: Mapping[str, Any], place: str) -> Any:
-    if name not in table:
-        raise ConfigError(explain(f"{place}: unknown name {name!r}{did_you_mean(name, table)}", name, ", ".join(table), "use one of these"))
-    return table[name]
 
 
 def _counts(request: Request, place: str) -> tuple[pd.DataFrame, Prepared]:

@@ -11,8 +11,8 @@ from seqsci.domains.finance.baselines import BASELINES
 from seqsci.domains.finance.covariates import SUMMARY, add_covariates
 from seqsci.domains.finance.data import load_series, read_returns
 from seqsci.domains.finance.models import HYPOTHESES, MODELS, RESTRICTION
-from seqsci.errors import ConfigError, DataError, did_you_mean, explain
-from seqsci.registry import PanelTask, Section, check_keys, refuse
+from seqsci.errors import ConfigError, DataError, explain
+from seqsci.registry import PanelTask, Section, check_keys, choose, refuse
 from seqsci.study import Study
 from seqsci.training.configuration import Estimator, read_estimator
 
@@ -27,9 +27,9 @@ def build(config: Mapping[str, Any]) -> Study:
     data, comparison = (Section(f"{place}: {key}", config.get(key) or {}, faults) for key in ("data", "comparison"))
     check_keys(data.values, DATA_KEYS, data.place)
     check_keys(comparison.values, ("label", "tried_before", "test_share", "refit", "baselines"), comparison.place)
-    model = _choose(str(config.get("model") or "default"), MODELS, f"{place}: model")()
+    model = choose(str(config.get("model") or "default"), MODELS, f"{place}: model")()
     known = {b.name: b for b in BASELINES}
-    baselines = tuple(_choose(n, known, f"{place}: comparison.baselines") for n in comparison.names("baselines", list(known)))
+    baselines = tuple(choose(n, known, f"{place}: comparison.baselines") for n in comparison.names("baselines", list(known)))
     covariates = data.names("covariates", [])
     settings: Estimator = read_estimator(config.get("estimator"), f"{place}: estimator", faults)
     tried_before, refit = comparison.integer("tried_before", 0, least=0), comparison.integer("refit", 60, least=1)
@@ -64,7 +64,7 @@ def panel(config: Mapping[str, Any]) -> PanelTask:
     faults: list[str] = []
     data = Section(f"{place}: data", config.get("data") or {}, faults)
     check_keys(data.values, DATA_KEYS, data.place)
-    model = _choose(str(config.get("model") or "default"), MODELS, f"{place}: model")()
+    model = choose(str(config.get("model") or "default"), MODELS, f"{place}: model")()
     texts = {key: data.text(key) for key in data.values if key != "covariates"}
     refuse(faults)
     frame = _read(texts, place, (), singly=True)
@@ -82,12 +82,6 @@ def _realized(frame: Any, column: str | None) -> Any:
     squared = (frame["y"].to_numpy(float) * (100.0 if frame.attrs.get("unit") == "decimal" else 1.0)) ** 2
     seen = np.isfinite(values) & np.isfinite(squared)
     return values * squared[seen].mean() / values[seen].mean() if seen.any() else values
-
-
-def _choose(name: str, table: Mapping[str, Any], place: str) -> Any:
-    if name not in table:
-        raise ConfigError(explain(f"{place}: unknown name {name!r}{did_you_mean(name, table)}", name, ", ".join(table), "use one of these"))
-    return table[name]
 
 
 def _frame(data: Mapping[str, str | None], place: str, covariates: Sequence[str]) -> Any:

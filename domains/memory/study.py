@@ -24,7 +24,7 @@ from seqsci.domains.memory.simulator import simulate_log
 from seqsci.errors import ConfigError, DataError, SeqsciError, did_you_mean, explain
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.model import Model
-from seqsci.registry import PanelTask, Section, check_keys, refuse
+from seqsci.registry import PanelTask, Section, check_keys, choose, refuse
 from seqsci.study import Study
 from seqsci.training.configuration import read_estimator
 
@@ -50,7 +50,7 @@ def build(config: Mapping[str, Any]) -> Study:
     label = comparison.choice("label", "development", ("development", "confirmation"))
     tried_before = comparison.integer("tried_before", 0, least=0)
     known = {b.name: b for b in BASELINES}
-    baselines = [_choose(n, known, f"{place}: comparison.baselines") for n in comparison.names("baselines", DEFAULT_BASELINES)]
+    baselines = [choose(n, known, f"{place}: comparison.baselines") for n in comparison.names("baselines", DEFAULT_BASELINES)]
     exact = data.choice("days", "whole", ("whole", "fractional")) == "fractional"
     reviews = _reviews(data, place)
     refuse(faults)
@@ -97,15 +97,9 @@ def _read(config: Mapping[str, Any], place: str, faults: list[str]) -> tuple[Mod
     data, comparison = (Section(f"{place}: {key}", config.get(key) or {}, faults) for key in ("data", "comparison"))
     check_keys(data.values, DATA_KEYS, data.place)
     check_keys(comparison.values, ("label", "tried_before", "baselines"), comparison.place)
-    model = _choose(str(config.get("model") or "sbd"), MODELS, f"{place}: model")()
+    model = choose(str(config.get("model") or "sbd"), MODELS, f"{place}: model")()
     prior = Section(place, config, faults).choice("prior", "population", ("population", "none"))
     return model, data, comparison, prior
-
-
-def _choose(name: str, table: Mapping[str, Any], place: str) -> Any:
-    if name not in table:
-        raise ConfigError(explain(f"{place}: unknown name {name!r}{did_you_mean(name, table)}", name, ", ".join(table), "use one of these"))
-    return table[name]
 
 
 def _reviews(data: Section, place: str) -> pd.DataFrame:
