@@ -16,7 +16,7 @@ from seqsci.engine import accelerator, linear_scan
 from seqsci.errors import SeqsciError
 
 ROOT = Path(__file__).parent.parent
-LAWS = ("tests/triton_laws.py", "tests/triton_derivatives.py")
+LAWS = ("tests/triton_laws.py", "tests/triton_lookback_laws.py", "tests/triton_derivatives.py")
 needs_triton = pytest.mark.skipif(not accelerator.installed(), reason="Triton is not installed: pip install 'seqsci[gpu]'")
 
 

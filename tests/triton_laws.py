@@ -22,7 +22,7 @@ if accelerator.INTERPRET:
 
     quicken()
 # NumPy's, in the interpreter: what overflows is inf by design
-pytestmark = pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:(overflow|invalid value|All-NaN):RuntimeWarning")
 DEVICE = "cpu" if accelerator.INTERPRET else "cuda"
 CARD = DEVICE == "cuda"
 TOLERANCE = {torch.float64: 1e-12, torch.complex128: 1e-12, torch.float32: 1e-6, torch.complex64: 1e-6, torch.bfloat16: 8e-3}

@@ -1,8 +1,8 @@
-"""From tensors to the Triton kernel: views in the order of travel, and the three passes of a scan of few lanes."""
+"""From tensors to the Triton kernels: views in the order of travel, and what programs of few lanes pass to each other."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import triton.language as tl
@@ -11,7 +11,9 @@ from torch import Tensor
 from seqsci.engine.launch import plain
 from seqsci.engine.memory import empty
 from seqsci.engine.triton_kernel import tiles
-from seqsci.engine.triton_plan import Plan, plan, processors
+from seqsci.engine.triton_lookback import chained
+from seqsci.engine.triton_plan import MOST, Plan, plan, processors
+from seqsci.errors import DataError, explain
 
 WIDE = {torch.float64: torch.float64, torch.complex128: torch.float64}
 """The precision of the state, where it is not single."""
@@ -54,47 +56,41 @@ class Pass:
     conj: bool
     plan: Plan
 
-    def launch(self, out: Place, states: Place, gate: tuple[Place, int], carry: Tensor, product: Tensor, grown: Tensor, started: Tensor,
-               initial: bool, summary: bool) -> None:  # fmt: skip
-        """One run of the kernel."""
-        (batch, steps, width), cut = self.shape, self.plan
-        columns = -(-width // cut.BD)
-        mark = started if self.mark is None else self.mark[-1:] if self.back else self.mark
-        (g, g_strides), mode = gate
-        tiles[(batch * columns * cut.chunks,)](
-            self.f[0], self.u[0], self.z[0], out[0], states[0], g, mark, carry, product, started, grown,
-            batch, steps, width, cut.chunks, cut.length, *self.f[1], *self.u[1], *self.z[1], *out[1], *states[1], *g_strides,
-            -1 if self.back else 1,
-            1,
-            REAL=tl.float64 if self.real == torch.float64 else tl.float32, BT=cut.BT, BD=cut.BD, STAGES=cut.stages, LAG=self.lag,
-            VARIES=self.varies, CONJ=self.conj, COMPLEX=self.complex, PACKED=self.mark is not None, INITIAL=initial, SUMMARY=summary,
-            CHUNKED=cut.chunks > 1, GATE=mode, APART=cut.apart and mode == 0, num_warps=cut.warps, num_stages=1, enable_fp_fusion=True,
-        )  # fmt: skip
-
-    def run(self, out: Place, states: Place | None = None, gate: tuple[Place, int] | None = None, initial: bool = True) -> None:
+    def run(self, out: Place, states: Place | None = None, gate: tuple[Place, int] | None = None) -> None:
         """Write states to ``out`` and, of the adjoint with the scan's states, the gate's gradient."""
-        (batch, _, width), cut, device = self.shape, self.plan, out[0].device
-        initial = initial and self.lag == 0
-        if cut.chunks == 1:
-            nothing = out[0]
-            idle = torch.empty(1, dtype=torch.int32, device=device)
-            self.launch(out, states or out, gate or (out, 0), nothing, nothing, idle, idle, initial, False)
-            return
-        pairs = (2,) if self.complex else ()
-        product, end, carry = (torch.empty(batch, cut.chunks, width, *pairs, dtype=self.real, device=device) for _ in range(3))
-        started = torch.empty(cut.chunks, dtype=torch.int32, device=device)
-        grown = torch.zeros(batch * -(-width // cut.BD), dtype=torch.int32, device=device)
-        self.launch(out, out, (out, 0), end, product, grown, started, initial, True)
-        wide = 2 if self.complex else 1
-        strides = (cut.chunks * width * wide, width * wide, wide)
-        shape = (batch, cut.chunks, width)
-        whole = plan(shape, strides, end.element_size() * wide, processors(device.index if device.type == "cuda" else None), whole=True)
-        mark = None if self.mark is None else started
-        second = replace(
-            self, f=(product, strides), u=(end, strides), shape=shape, mark=mark, back=False, lag=0, varies=True, conj=False, plan=whole
-        )
-        second.run((carry, strides), initial=initial and mark is None)
-        self.launch(out, states or out, gate or (out, 0), carry, product, grown, started, initial, False)
+        (batch, steps, width), cut, device = self.shape, self.plan, out[0].device
+        columns = -(-width // cut.BD)
+        programs = batch * columns * cut.chunks
+        if programs > MOST:
+            got = f"{programs:,} for {self.shape} in {self.u[0].dtype}"
+            fix = "cut the batch, or lanes, in parts"
+            raise DataError(explain("the scan needs more programs than a launch has", got, f"{MOST:,} at most", fix))
+        (g, g_strides), mode = gate or (out, 0)
+        back = states or out
+        strides = (*self.f[1], *self.u[1], *self.z[1], *out[1], *back[1], *g_strides, -1 if self.back else 1, 1)
+        several, groups = cut.chunks > 1, -(-cut.chunks // cut.group)
+        size = 1 + batch * columns * (1 + cut.chunks + groups) if several else 1
+        flags = (torch.zeros if several else torch.empty)(size, dtype=torch.int32, device=device)
+        ticket, grown, tags = flags[:1], flags[1:], flags[1 + batch * columns :]
+        mark = ticket if self.mark is None else self.mark[-1:] if self.back else self.mark
+        tensors = (self.f[0], self.u[0], self.z[0], out[0], back[0], g, mark)
+        known = {
+            "REAL": tl.float64 if self.real == torch.float64 else tl.float32, "BT": cut.BT, "BD": cut.BD, "LAG": self.lag,
+            "VARIES": self.varies, "CONJ": self.conj, "COMPLEX": self.complex, "PACKED": self.mark is not None,
+            "INITIAL": self.lag == 0, "GATE": mode, "num_stages": 1, "enable_fp_fusion": True,
+        }  # fmt: skip
+        sizes = (batch, steps, width, cut.chunks)
+        if several:
+            numbers = batch * width * (2 if self.complex else 1) * (2 * cut.chunks + groups)
+            parts = torch.empty(numbers, dtype=self.real, device=device)
+            chained[(programs,)](
+                *tensors, parts, tags, grown, ticket, *sizes, cut.group, *strides,
+                ROWS=cut.rows, APART=cut.apart, num_warps=cut.warps, **known,
+            )  # fmt: skip
+        tiles[(batch * columns,)](
+            *tensors, grown, *sizes, *strides,
+            STAGES=cut.stages, APART=cut.apart if mode == 0 else 0, AGAIN=several, num_warps=1 if several else cut.warps, **known,
+        )  # fmt: skip
 
 
 def _swapped(*tensors: Tensor) -> tuple[Tensor, ...]:
@@ -109,7 +105,7 @@ def _prepare(f: Tensor, u: Tensor, z: Tensor, offsets: Tensor | None, reverse: b
     f = f.conj() if f.is_conj() else f
     f, u, z = plain(f), plain(u), plain(z)
     count = processors(u.device.index if u.is_cuda else None)
-    cut = plan(shape, (u.stride(0), u.stride(1), u.stride(2)), u.element_size(), count)
+    cut = plan(shape, (u.stride(0), u.stride(1), u.stride(2)), u.element_size(), count, offsets is not None)
     real = WIDE.get(u.dtype, torch.float32)
     mark = marks(offsets, shape[1], reverse)
     places = _place(f, back), _place(u, back), _place(z, False)

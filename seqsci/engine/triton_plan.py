@@ -15,12 +15,25 @@ TILE_BYTES = 256 if INTERPRET else 2048
 LANE_BYTES = 32 if INTERPRET else 128
 """Neighbouring lanes of a program: a line of the cache; half of it where there would be too few programs."""
 
+KEPT_BYTES = 128 if INTERPRET else 8192
+"""Memory of the states of a tile that a program keeps in registers while it waits; twice as much where lanes are contiguous in time."""
+
+WARPS = {2: 64, 4: 3}
+"""Warps that a multiprocessor wants before time is left in one piece, by bytes of a number; 2 where they are wider."""
+
+MOST = 2**31 - 1
+"""Programs of a launch."""
+
+GROUP = 8 if INTERPRET else 512
+"""Tiles of all lanes together that wait for one another's maps before a state is handed on, which takes a card a microsecond."""
+
 
 @dataclass(frozen=True)
 class Plan:
-    """How (B, T, D) is cut: BT steps by BD lanes a tile, and chunks of ``length`` steps.
+    """How (B, T, D) is cut: BT steps by BD lanes a tile.
 
-    ``apart``: a thread a lane, which costs no exchange between threads; numbers of two bytes could then not be loaded ahead of use.
+    With one chunk a program walks all of time. With several each tile is one, ``group`` of them hand a state on, whose maps are read
+    ``rows`` at a time. ``apart``: a thread has that many lanes to itself, which costs no exchange between threads; 0: it shares them.
     """
 
     BT: int
@@ -28,8 +41,9 @@ class Plan:
     warps: int
     stages: int
     chunks: int
-    length: int
-    apart: bool
+    group: int
+    rows: int
+    apart: int
 
 
 @functools.cache
@@ -38,27 +52,53 @@ def processors(device: int | None) -> int:
     return 4 if device is None else torch.cuda.get_device_properties(device).multi_processor_count
 
 
-def plan(shape: tuple[int, int, int], strides: tuple[int, int, int], size: int, count: int, whole: bool = False) -> Plan:
-    """Cut (B, T, D) of numbers of ``size`` bytes for ``count`` multiprocessors; ``whole``: in one chunk."""
+Shape = tuple[int, int, int]
+
+
+def plan(shape: Shape, strides: tuple[int, int, int], size: int, count: int, packed: bool = False) -> Plan:
+    """Cut (B, T, D) of numbers of ``size`` bytes for ``count`` multiprocessors."""
+    whole, tiled = walked(shape, strides, size, count), looked_back(shape, strides, size, packed)
+    few = shape[0] * -(-shape[2] // whole.BD) * whole.warps < WARPS.get(size, 2) * count
+    return tiled if few and tiled.chunks >= 4 and shape[0] * -(-shape[2] // tiled.BD) * tiled.chunks <= MOST else whole
+
+
+def _by_time(shape: Shape, strides: tuple[int, int, int]) -> bool:
+    return shape[1] > 1 and (shape[2] == 1 or abs(strides[1]) < abs(strides[2]))
+
+
+def walked(shape: Shape, strides: tuple[int, int, int], size: int, count: int) -> Plan:
+    """The cut in which a program walks all of time."""
     batch, steps, width = shape
-    by_time = steps > 1 and (width == 1 or abs(strides[1]) < abs(strides[2]))
+    by_time = _by_time(shape, strides)
     tile = max(1, (2 if by_time and not INTERPRET else 1) * TILE_BYTES // size)
     if by_time:
         BT = min(_power(steps), tile)
         BD = min(_power(width), tile // BT)
-        programs = batch * -(-width // BD)
     else:
         BD = min(_power(width), max(1, LANE_BYTES // size))
-        programs = batch * -(-width // BD)
-        if programs < 4 * count and BD * size > LANE_BYTES // 2 and BD > 1:  # a warp for each of the four schedulers
-            BD, programs = BD // 2, batch * -(-width // (BD // 2))
+        if batch * -(-width // BD) < 4 * count and BD * size > LANE_BYTES // 2 and BD > 1:  # a warp for each of the four schedulers
+            BD //= 2
         BT = min(_power(steps), tile // BD)
-    chunks, length = 1, steps
-    if not whole and 2 * programs < 3 * count and steps >= 8 * BT:
-        least = 4 * BT
-        length = -(-steps * programs // (8 * count) // least) * least
-        chunks = -(-steps // length)
-    return Plan(BT, BD, 4 if BT * BD >= 512 and by_time else 1, 3 if by_time else 6, chunks, length, not by_time and size >= 4)
+    apart = 0 if by_time or (size < 4 and BD < 64) else max(1, 4 // size)
+    return Plan(BT, BD, 4 if BT * BD >= 512 and by_time else 1, 3 if by_time else 6, 1, 1, 1, apart)
+
+
+def looked_back(shape: Shape, strides: tuple[int, int, int], size: int, packed: bool) -> Plan:
+    """The cut in which a program takes one tile and waits for what comes before it."""
+    batch, steps, width = shape
+    by_time = _by_time(shape, strides)
+    tile = (2 if by_time and not INTERPRET else 1) * KEPT_BYTES // max(size, 4) // (2 if packed else 1)
+    if by_time:
+        BT = min(_power(steps), tile)
+        BD = min(_power(width), tile // BT)
+        rows = group = max(2, (8 if INTERPRET else 256) // BD)
+    else:
+        BD = min(_power(width), (2 if INTERPRET else 32) * (4 // size if size < 4 else 1))
+        BT = min(_power(steps), tile // BD)
+        rows = 2 if INTERPRET else 8
+        group = min(max(_power(GROUP // (batch * -(-width // BD))), rows), 16 * rows)
+    apart = 0 if by_time or BD < 32 else BD // 32
+    return Plan(BT, BD, 4 if by_time and BT * BD >= 512 else 1, 1, -(-steps // BT), group, rows, apart)
 
 
 def _power(n: int) -> int:
