@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import gpu
+from benchmarks import gpu, gpu_code
 from benchmarks.gpu_timing import Call, Card
+from seqsci.engine import accelerator
 
 
 @dataclass(frozen=True)
@@ -102,3 +103,14 @@ def test_what_was_measured_before_a_part_failed_is_kept(
     last = [line for line in capsys.readouterr().out.splitlines() if line.startswith("{")][-1]
     kept = json.loads((tmp_path / "results" / "Some_Card_80GB.json").read_text("utf-8"))
     assert json.loads(last) == kept and kept["card"] == "Some Card 80GB" and kept["garch_100k_seconds"] == 9.0 and "gpu_error_f32" in kept
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not accelerator.installed() or accelerator.INTERPRET, reason="Triton is not installed, or interprets")
+def test_instructions_are_counted_from_machine_code() -> None:
+    case = (torch.float32, (8, 512, 1024))
+    walk, adjoint = (gpu_code.demand(*found) for found in gpu_code.launches(*case))
+    look, _ = (gpu_code.demand(*found) for found in gpu_code.launches(torch.float32, (16, 4096, 128)))
+    assert not walk.looks and look.looks and walk.spilled == look.spilled == 0
+    assert 10 < walk.instructions < adjoint.instructions < 100 and 10 < look.instructions < 60
+    assert look.a_clock(3, 4) == pytest.approx(look.instructions * 4.3e12 / 12 / 132 / 1.755e9 / 32)
