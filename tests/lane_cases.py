@@ -8,14 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqsci.engine.accelerator import installed
 from seqsci.kernel import Kernel, Packed
 from seqsci.lanes.device import device_of
 from seqsci.lanes.launch import LaneKernel
 from seqsci.lanes.layout import Lanes
 from seqsci.model import Model
 from seqsci.sequences import Sequences
+from tests.triton_interpreter import quicken
 
 DEVICE = "cuda" if torch.cuda.is_available() else "interpreter"
+if DEVICE == "interpreter" and installed():
+    quicken()
 
 
 def shortened(sequences: Sequences, rows: int) -> Sequences:

@@ -27,7 +27,7 @@ class Spy:
 
 
 @pytest.mark.parametrize("case", ["one lane", "few lanes", "packed lanes"])
-@pytest.mark.parametrize("gate", [torch.nan, torch.inf, -torch.inf, 1e7])
+@pytest.mark.parametrize("gate", [torch.nan, -torch.inf, 1e7])
 def test_a_gate_that_is_not_finite_is_what_the_loop_makes_of_it(case: str, gate: float, monkeypatch: pytest.MonkeyPatch) -> None:
     from seqsci.engine import triton_launch
 
