@@ -101,6 +101,16 @@ def test_a_kernel_of_the_doctor_agrees_with_the_torch_loop(tmp_path):
     assert len(list(tmp_path.glob("kernel_*.py"))) == 1
 
 
+def test_the_doctor_says_what_a_card_can_do(monkeypatch):
+    monkeypatch.setattr(doctor, "installed", lambda name: "3.7.1")
+    new, old, *fix = doctor.cards([("H200", (9, 0)), ("P100", (6, 0))])
+    assert new == "device   H200, compute capability 9.0: kernels run on it (docs/gpu.md)"
+    assert old == "device   P100, compute capability 6.0: slow" and "7.0 or later" in " ".join(fix)
+    monkeypatch.setattr(doctor, "installed", lambda name: "")
+    assert "pip install 'seqsci[gpu]'" in " ".join(doctor.cards([("H200", (9, 0))]))
+    assert doctor.cards([]) == ["device   no CUDA device: everything runs on the CPU"]
+
+
 def test_a_package_that_cannot_be_imported_or_ends_the_interpreter_is_a_fault(tmp_path, monkeypatch):
     (tmp_path / "broken_one.py").write_text("print('noise')\nimport not_there_at_all\n")
     (tmp_path / "deadly_one.py").write_text("import os\nos._exit(7)\n")

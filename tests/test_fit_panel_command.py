@@ -88,6 +88,30 @@ def test_faults_are_told_before_anything_is_fitted(file) -> None:
     assert found.returncode == 1 and "did you mean 'garch_normal'" in found.stderr and not (file.parent / "runs").exists()
 
 
+def test_the_device_goes_to_fit_panel(file, monkeypatch) -> None:
+    asked = {}
+
+    def fit(*_, **options):
+        asked.update(options)
+        raise SystemExit(0)
+
+    monkeypatch.setattr("seqsci.panel.fitting.fit_panel", fit)
+    with pytest.raises(SystemExit):
+        run(file, "--model", "garch_normal", "--device", "interpreter", "--out", str(file.parent / "runs"))
+    assert asked["device"] == "interpreter"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [(["cpu"], "do not run on this device"), (["cuda:99"], "card"), (["cuda", "--pooling", "partial"], "--device cuda --pooling partial")],
+)
+def test_a_device_that_cannot_fit_is_told_before_a_folder_is_made(file, capsys, more: list[str], words: str) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run(file, "--model", "garch_normal", "--out", str(file.parent / "runs"), "--device", *more)
+    assert stopped.value.code == 1 and words in capsys.readouterr().err
+    assert not (file.parent / "runs").exists()
+
+
 def test_a_wrong_choice_names_the_option_and_its_choices(file, capsys) -> None:
     with pytest.raises(SystemExit) as stopped:
         run(file, "--pooling", "partal")

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
         lines, wrong = kernels(kernel)
     faults += wrong
     print("\n".join(lines))
-    print(f"device   {', '.join(devices) or 'no CUDA device: everything runs on the CPU'}")
+    print("\n".join(cards(devices)))
     for line, wrong in (cache(), data()):
         print(line)
         faults += wrong
@@ -93,15 +93,29 @@ def start(words: Sequence[str], extra: dict[str, str]) -> subprocess.Popen[str]:
     )
 
 
-def imports(groups: dict[str, list[Requirement]]) -> tuple[list[Fault], list[str]]:
-    """Faults of packages that cannot be imported, and the CUDA devices."""
+def cards(devices: Sequence[tuple[str, Sequence[int]]]) -> list[str]:
+    """CUDA devices with their compute capabilities, and what stands against kernels on them."""
+    if not devices:
+        return ["device   no CUDA device: everything runs on the CPU"]
+    from seqsci.engine.accelerator import obstacle
+
+    lines = []
+    for name, (major, minor) in devices:
+        reason = obstacle(name, (major, minor), bool(installed("triton")), False)
+        lines.append(f"device   {name}, compute capability {major}.{minor}: {'kernels run on it (docs/gpu.md)' if not reason else 'slow'}")
+        lines += [f"         {line}" for line in reason.splitlines()]
+    return lines
+
+
+def imports(groups: dict[str, list[Requirement]]) -> tuple[list[Fault], list[tuple[str, Sequence[int]]]]:
+    """Faults of packages that cannot be imported, and the CUDA devices with their compute capabilities."""
     owner = {m: r for requirements in groups.values() for r in requirements for m in modules_of(r.name)}
-    faults, devices, rest = [], list[str](), list(owner)
+    faults, devices, rest = [], list[tuple[str, Sequence[int]]](), list(owner)
     while rest:
         probe = start(["modules", *rest], {})
         text, errors = probe.communicate()
         records = [json.loads(line) for line in text.splitlines()]
-        devices += [d for r in records for d in r.get("devices", [])]
+        devices += [(name, capability) for r in records for name, capability in r.get("devices", [])]
         broken = {r["module"]: r["error"] for r in records if r["error"]}
         rest = rest[len(records) :]
         if rest:

@@ -20,6 +20,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--pooling", choices=list(POOLING), default="none", help="none: each by itself; partial: a population; shared: one fit"
     )
     parser.add_argument("--threads", type=int, metavar="N", help="threads (default: one a core)")
+    parser.add_argument("--device", metavar="NAME", help="cuda, or cuda:1: fit on that card (default: the CPU)")
     parser.add_argument("--out", default="runs", metavar="DIR", help="folder of the runs (default: runs)")
     parser.add_argument("--resume", metavar="RUN", help="go on with a run that was interrupted, without fitting again what is done")
     for key, text in _options().items():
@@ -31,6 +32,8 @@ def run(arguments: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from seqsci import registry, rundir
+    from seqsci.errors import ParameterError, explain
+    from seqsci.lanes.device import device_of
     from seqsci.panel.artefact import save_panel
     from seqsci.panel.fitting import PANEL, fit_panel
     from seqsci.panel.pooling import EmpiricalBayes, Partial, PerGroup, Shared
@@ -41,6 +44,11 @@ def run(arguments: argparse.Namespace) -> None:
         section, _, name = key.rpartition(".")
         place = config.setdefault(section, {}) if section else config
         place[name] = value
+    if arguments.device is not None:  # what is wrong with it is said before data are read and a folder is made
+        if arguments.pooling != "none":
+            got = f"--device {arguments.device} --pooling {arguments.pooling}"
+            raise ParameterError(explain("pooling runs on the CPU", got, "one of them", "leave out --device"))
+        device_of(arguments.device)
     task: registry.PanelTask = registry.panel_builder(config["domain"])(config)
     estimator = _estimator(config, PANEL if task.fewest is None else replace(PANEL, min_rows=task.fewest))
     pooling = {"none": PerGroup, "partial": Partial, "shared": Shared}[arguments.pooling]()
@@ -58,6 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
         estimator=estimator if alone else EmpiricalBayes(pooling, estimator),
         threads=arguments.threads,
         store=store,
+        device=arguments.device,
     )
     print(panel)
     failed = panel.failures

@@ -26,13 +26,14 @@ def main(words: Sequence[str]) -> None:
 
 
 def modules(names: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Import one module after another: its name, and the error or ""; for torch the CUDA devices too."""
+    """Import one module after another: its name, and the error or ""; for torch the CUDA devices and their compute capabilities too."""
     for name in names:
         record: dict[str, Any] = {"module": name, "error": ""}
         try:
             module = importlib.import_module(name)
             if name == "torch":
-                record["devices"] = [module.cuda.get_device_name(i) for i in range(module.cuda.device_count())]
+                cuda = module.cuda
+                record["devices"] = [(cuda.get_device_name(i), cuda.get_device_capability(i)) for i in range(cuda.device_count())]
         except BROKEN as error:
             record["error"] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         yield record
