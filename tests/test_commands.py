@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -17,32 +16,15 @@ import pytest
 import yaml
 
 import seqsci
-from seqsci import cli, load_fit, rundir
-from seqsci.cli import cache, cite, completion, doctor, environment, predict, scoring
+from seqsci import load_fit, rundir
+from seqsci.cli import cache, predict, scoring
 from seqsci.domains.finance import models
 from seqsci.equations import numba_cache
 from seqsci.estimation.artefact import save
+from tests.spoken import refused, spoken
 
 ROOT = Path(seqsci.__file__).parent.parent
 ROWS, FITTED = 700, 600
-
-
-def spoken(capsys, *arguments):
-    """Output and messages of a command that succeeds."""
-    capsys.readouterr()
-    cli.main(list(map(str, arguments)))
-    done = capsys.readouterr()
-    return done.out, done.err
-
-
-def refused(capsys, *arguments):
-    """The message of a command that fails with one explained error."""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as stop:
-        cli.main(list(map(str, arguments)))
-    text = capsys.readouterr().err
-    assert stop.value.code == 1 and "Traceback" not in text and "fix:" in text, text
-    return text
 
 
 def returns_file(path, values, first="2001-01-01", header=("date", "r")):
@@ -83,160 +65,6 @@ def run(made, tmp_path):
 
 def rows_of(text):
     return list(csv.DictReader(io.StringIO(text)))
-
-
-# --- doctor ---------------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_doctor_finds_this_installation_sound(capsys, monkeypatch):
-    monkeypatch.delenv("SEQSCI_DATA", raising=False)
-    text = spoken(capsys, "doctor")[0]
-    assert "kernels  compiled and run" in text and "no faults" in text and f"seqsci {seqsci.__version__}" in text
-
-
-def test_a_kernel_of_the_doctor_agrees_with_the_torch_loop(tmp_path):
-    lines, faults = doctor.kernels(doctor.start(["kernel"], {"SEQSCI_CACHE": str(tmp_path)}))
-    assert not faults and "torch loop" in lines[0]
-    assert len(list(tmp_path.glob("kernel_*.py"))) == 1
-
-
-def test_the_doctor_says_what_a_card_can_do(monkeypatch):
-    monkeypatch.setattr(doctor, "installed", lambda name: "3.7.1")
-    new, old, *fix = doctor.cards([("H200", (9, 0)), ("P100", (6, 0))])
-    assert new == "device   H200, compute capability 9.0: kernels run on it (docs/gpu.md)"
-    assert old == "device   P100, compute capability 6.0: slow" and "7.0 or later" in " ".join(fix)
-    monkeypatch.setattr(doctor, "installed", lambda name: "")
-    assert "pip install 'seqsci[gpu]'" in " ".join(doctor.cards([("H200", (9, 0))]))
-    assert doctor.cards([]) == ["device   no CUDA device: everything runs on the CPU"]
-
-
-def test_a_package_that_cannot_be_imported_or_ends_the_interpreter_is_a_fault(tmp_path, monkeypatch):
-    (tmp_path / "broken_one.py").write_text("print('noise')\nimport not_there_at_all\n")
-    (tmp_path / "deadly_one.py").write_text("import os\nos._exit(7)\n")
-    (tmp_path / "good_one.py").write_text("")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(doctor, "modules_of", lambda name: [name])
-    wanted = [environment.Requirement(n, ">=1", "") for n in ("broken_one", "deadly_one", "good_one")]
-    faults, devices = doctor.imports({"core": wanted})
-    assert len(faults) == 2 and not devices
-    assert "not_there_at_all" in faults[0].what and "deadly_one" in faults[1].what and "(7)" in faults[1].what
-    assert faults[0].fix == "pip install --force-reinstall 'broken_one>=1'"
-
-
-def test_missing_extras_are_no_fault_and_come_with_their_command_while_an_old_version_is_one(monkeypatch):
-    versions = {"numpy": "2.4.6", "numba": "0.55.1"}
-    monkeypatch.setattr(doctor, "installed", lambda name: versions.get(name, ""))
-    wanted = {"core": [environment.Requirement("numpy", ">=2.0", "")]}
-    wanted["fit"] = [environment.Requirement(n, ">=0.61", "fit") for n in ("numba", "scipy")]
-    lines, faults = doctor.packages(wanted)
-    assert lines[1] == "fit      numba 0.55.1; MISSING scipy: pip install 'seqsci[fit]'"
-    assert [f.what for f in faults] == ["numba 0.55.1 is installed, seqsci[fit] needs >=0.61"]
-    versions.clear()
-    assert "needs numpy" in doctor.packages(wanted)[1][0].what
-    assert "not installed" in doctor.packages({})[0][0]
-
-
-def test_the_extras_are_those_of_the_installed_metadata():
-    found = environment.groups_of(environment.declared())
-    assert {r.name for r in found["core"]} == {"torch", "numpy", "sympy"}
-    assert {"fit", "train", "report", "finance"} <= set(found) and not {"all", "test", "lint", "docs"} & set(found)
-    assert environment.modules_of("pyyaml") == ["yaml"] and environment.modules_of("no-such-distribution") == []
-
-
-@pytest.mark.parametrize(
-    ("version", "specifier", "holds"),
-    [
-        ("2.13.0+cpu", ">=2.6", True),
-        ("2.7.0", "<2.7,>=2.6.6", False),
-        ("2.6.6", "<2.7,>=2.6.6", True),
-        ("3.0rc1", ">=2.9", True),
-        ("1", "", True),
-    ],
-)
-def test_versions_are_compared_by_their_numbers(version, specifier, holds):
-    assert environment.Requirement("x", specifier, "").satisfied_by(version) is holds
-
-
-def test_another_seqsci_before_ours_and_a_foreign_domains_are_told_apart(tmp_path):
-    for name in ("seqsci", "domains"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").write_text("")
-    assert any("hides ours" in f.what for f in environment.shadows([str(tmp_path), str(ROOT)]))
-    assert not any("hides ours" in f.what for f in environment.shadows([str(ROOT), str(tmp_path)]))
-    assert environment.foreign_domains([str(ROOT), str(tmp_path)]) == [str(tmp_path / "domains" / "__init__.py")]
-
-
-def test_a_wheel_or_clone_without_the_domains_is_a_fault(tmp_path, monkeypatch):
-    monkeypatch.setattr(environment, "HERE", tmp_path)
-    assert any("seqsci.domains is missing" in f.what for f in environment.shadows([]))
-    (tmp_path / "domains").write_text("../domains")
-    assert any("symbolic link" in f.what for f in environment.shadows([]))
-
-
-def test_the_second_lightning_is_a_fault(monkeypatch):
-    monkeypatch.setattr(environment, "installed", lambda name: "2.6.1" if name == "lightning" else "")
-    assert any(f.fix == "pip uninstall lightning" for f in environment.shadows([]))
-
-
-def test_a_data_folder_that_is_not_there_is_a_fault(monkeypatch, tmp_path):
-    monkeypatch.setenv("SEQSCI_DATA", str(tmp_path / "gone"))
-    assert doctor.data()[1]
-    monkeypatch.setenv("SEQSCI_DATA", str(tmp_path))
-    assert not doctor.data()[1]
-
-
-def test_faults_end_in_exit_code_1(capsys, monkeypatch):
-    monkeypatch.setattr(doctor, "start", lambda *_: None)
-    monkeypatch.setattr(doctor, "imports", lambda _: ([environment.Fault("x is broken", "mend x")], []))
-    with pytest.raises(SystemExit) as stop:
-        cli.main(["doctor"])
-    assert stop.value.code == 1 and "FAULT: x is broken\n  fix: mend x" in capsys.readouterr().out
-
-
-# --- cite -----------------------------------------------------------------------------------------------------------------------
-
-
-def test_the_entry_of_seqsci_says_what_the_citation_file_says():
-    facts = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert (facts["title"], tuple(a["name"] for a in facts["authors"]), facts["license"]) == (cite.TITLE, cite.AUTHORS, cite.LICENSE)
-    assert facts["version"] == seqsci.__version__ and seqsci.__version__ in cite.software()
-    assert ("doi" in facts) == ("doi" in cite.software()), "the citation file has a DOI: put it into cite.py"
-
-
-def test_sources_of_a_model_come_with_doi_url_and_what_the_docstrings_say(capsys):
-    text = spoken(capsys, "cite", "finance/sp500_skewed")[0]
-    assert text.count("{") == text.count("}") and "@software{seqsci," in text
-    assert "@misc{hentschel1995," in text and "{All in the family: nesting symmetric and asymmetric GARCH models}" in text
-    for doi in (*models.default().mechanism.references, "10.2307/2527081"):
-        assert f"doi    = {{{doi}}}" in text or f"doi  = {{{doi}}}" in text
-        assert f"https://doi.org/{doi}" in text
-    keys = re.findall(r"^@\w+\{(.+),$", text, flags=re.M)
-    assert len(keys) == len(set(keys)) == 4
-
-
-@pytest.mark.parametrize(
-    ("text", "facts"),
-    [
-        (
-            "Source: Kim and Lee (2001), A title, with comma, DOI 10.1000/x(1)2.",
-            {"10.1000/x(1)2": ("Kim and Lee", "2001", "A title, with comma")},
-        ),
-        (
-            "Students (Bollerslev 1987, DOI 10.2307/19). Then (Box, Cox & Ox 1999, DOI 10.1/no)",
-            {"10.2307/19": ("Bollerslev", "1987", None)},
-        ),
-        (
-            "A pair (Glosten, Jagannathan and Runkle 1993, DOI 10.1111/j.x)",
-            {"10.1111/j.x": ("Glosten and Jagannathan and Runkle", "1993", None)},
-        ),
-        ("Sheppard et al. (2024), arch, DOI 10.5281/z.", {"10.5281/z": ("Sheppard and others", "2024", "arch")}),
-        ("only DOI 10.5281/z`", {"10.5281/z": (None, None, None)}),
-    ],
-)
-def test_a_docstring_source_is_read(text, facts):
-    found = {d: tuple(f.get(k) for k in ("author", "year", "title")) for d, f in cite.mentioned(text).items()}
-    assert found == facts
 
 
 # --- cache ----------------------------------------------------------------------------------------------------------------------
@@ -287,63 +115,6 @@ def test_special_cases_and_gaps_have_kernels_of_their_own(made, tmp_path, return
     (tmp_path / "holes.yaml").write_text(yaml.safe_dump(config))
     found = [(tuple(n for n, _ in m.folded), g) for m, g, _ in cache.models_of(str(tmp_path / "holes.yaml"))]
     assert found == [(fixed, gaps) for fixed in ((), ("shift",), ("rotation",)) for gaps in (False, True)]
-
-
-# --- completion -----------------------------------------------------------------------------------------------------------------
-
-
-def completed(script, *words):
-    """What bash offers for the last of the words."""
-    line = f'source {script}; COMP_WORDS=(seqsci "$@"); COMP_CWORD=$#; _seqsci; printf "%s\\n" "${{COMPREPLY[@]}}"'
-    return subprocess.run(["bash", "-c", line, "bash", *words], capture_output=True, text=True, check=True).stdout.split()
-
-
-@pytest.fixture(scope="module")
-def script(tmp_path_factory):
-    path = tmp_path_factory.mktemp("completion") / "seqsci.bash"
-    path.write_text(completion.bash(completion.commands(), ["finance/sp500", "finance/wti", "memory/reviews"]))
-    return path
-
-
-@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-@pytest.mark.parametrize(
-    ("words", "offered"),
-    [
-        (("sh",), ["show"]),
-        (("show", "fin"), ["finance/sp500", "finance/wti"]),
-        (("fit", "--config", "mem"), ["memory/reviews"]),
-        (("fit", "--config", "=", "mem"), ["memory/reviews"]),
-        (("fit", "--data.p"), ["--data.path", "--data.paths"]),
-        (("fit", "--data.path", ""), []),
-        (("predict", "--hor"), ["--horizon"]),
-        (("completion", ""), ["bash", "zsh", "fish"]),
-        (("compare", "runs/x"), []),
-        (("cache", "finance/wti", "finance/s"), ["finance/sp500"]),
-    ],
-)
-def test_bash_completes_commands_options_and_names(script, words, offered):
-    assert completed(script, *words) == offered
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_every_command_and_shown_option_is_in_the_script_and_the_shell_accepts_it(shell, capsys):
-    text = spoken(capsys, "completion", shell)[0]
-    assert all(f"{name}" in text for name in (*cli.COMMANDS, "finance/sp500", "data.path", "horizon"))
-    if shutil.which(shell):
-        done = subprocess.run([shell, "-n", "/dev/stdin"], input=text, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-
-
-def test_an_unknown_shell_is_refused(capsys):
-    assert "did you mean 'zsh'" in refused(capsys, "completion", "tzsh")
-
-
-@pytest.mark.parametrize("words", [("completion", "bash"), ("cite",), ("--version",), ("list",)])
-def test_light_commands_load_neither_torch_nor_pandas(words):
-    code = f"import sys; from seqsci import cli\ntry: cli.main({list(words)!r})\nexcept SystemExit: pass\n"
-    code += "print([m for m in ('torch', 'pandas', 'numba', 'sympy', 'scipy') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
 
 
 # --- predict --------------------------------------------------------------------------------------------------------------------

@@ -16,11 +16,7 @@ import numpy as np
 import pytest
 
 from seqsci import rundir
-from seqsci.domains.finance import models
-from seqsci.errors import ArtefactError, DataError, ParameterError
-from seqsci.estimation.maximum_likelihood import MaximumLikelihood
-from seqsci.evaluate.residuals import ResidualTest, arch_lm, autocorrelation, ljung_box, pit_histogram, residual_tests, residuals
-from seqsci.sequences import Sequences
+from seqsci.errors import ArtefactError
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 pytest.importorskip("jinja2", reason="jinja2 is not installed")
@@ -29,9 +25,8 @@ pytest.importorskip("latex2mathml", reason="latex2mathml is not installed")
 from seqsci import plots
 from seqsci.report import write_report
 from seqsci.report.mathematics import mathml
+from tests.simulated_fit import simulated_fit
 
-GARCH = models.garch_normal().start_at(mean=0.04, persistence=0.97, memory=0.9, intercept=0.03)
-ROWS = 5000
 SECTIONS = ("fitted", "equation", "parameters", "states", "domain", "residuals", "comparison", "reproduce")
 CONFIG = {"domain": "finance", "name": "finance/test", "data": {"series": "simulated"}, "comparison": {"label": "confirmation"}}
 HEADING = """Held-out comparison on the last 30% of the rows (confirmation data): 1500 one-step-ahead forecasts
@@ -42,10 +37,7 @@ Scores"""
 
 @pytest.fixture(scope="module")
 def fit():
-    dates = np.datetime64("2000-01-03") + np.arange(ROWS)
-    returns = GARCH.simulate(ROWS, seed=3).outcome["log_return"]
-    data = Sequences({"log_return": returns}, index=dates, measure={"log_return": "percent"})
-    return MaximumLikelihood(starts=1, profile_bounds=False).fit(GARCH, data)
+    return simulated_fit()
 
 
 @pytest.fixture(scope="module")
@@ -305,65 +297,6 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
         write_report(tmp_path / "absent")
     with pytest.raises(ArtefactError, match="no such artefact"):
         write_report(tmp_path)
-
-
-# residuals
-
-
-@pytest.fixture(scope="module")
-def noise():
-    clustered = GARCH.simulate(1500, seed=8).outcome["log_return"]
-    return clustered
-
-
-@pytest.mark.filterwarnings("ignore:acorr_lm currently returns:FutureWarning")  # het_arch of statsmodels 0.15 calls it the old way
-def test_ljung_box_and_arch_lm_are_those_of_statsmodels(noise):
-    diagnostic = pytest.importorskip("statsmodels.stats.diagnostic", reason="statsmodels is not installed")
-    for lags in (1, 10, 20):
-        ours, theirs = ljung_box(noise, lags), diagnostic.acorr_ljungbox(noise, lags=[lags]).iloc[0]
-        np.testing.assert_allclose([ours.statistic, ours.p_value], theirs[["lb_stat", "lb_pvalue"]].astype(float), rtol=1e-9)
-        lm, p, *_ = diagnostic.het_arch(noise, nlags=lags)
-        ours = arch_lm(noise, lags)
-        np.testing.assert_allclose([ours.statistic, ours.p_value], [lm, p], rtol=1e-8)
-
-
-def test_residuals_of_the_right_model_are_white_and_quantile_residuals_equal_them_under_a_normal_density(fit):
-    found = residuals(fit)
-    np.testing.assert_allclose(found.normal, found.standardised, atol=1e-7)
-    assert not found.discrete and found.units == 1 and len(found.normal) == ROWS
-    tests = residual_tests(found)
-    assert [t.name for t in tests] == ["Ljung-Box", "Ljung-Box", "ARCH-LM"]
-    assert all(t.p_value > 0.01 for t in tests)
-
-
-def test_a_pit_histogram_has_mean_one_and_is_flat_for_uniform_numbers():
-    u = np.random.default_rng(0).uniform(size=40_000)
-    heights = pit_histogram(u, u, 20)
-    assert heights.mean() == pytest.approx(1.0) and np.abs(heights - 1).max() < 0.1
-
-
-def test_the_pit_of_a_right_discrete_forecast_is_flat_without_random_numbers():
-    random = np.random.default_rng(1)
-    p = random.uniform(0.1, 0.9, size=40_000)
-    came = random.uniform(size=p.size) < p
-    heights = pit_histogram(np.where(came, 1 - p, 0.0), np.where(came, 1.0, 1 - p), 10)
-    assert heights.mean() == pytest.approx(1.0) and np.abs(heights - 1).max() < 0.05
-
-
-def test_tests_refuse_what_they_cannot_judge(fit):
-    found = residuals(fit)
-    with pytest.raises(DataError, match="constant"):
-        ljung_box(np.ones(50), 5)
-    with pytest.raises(DataError, match="constant squares"):
-        arch_lm(np.tile([1.0, -1.0], 30), 5)
-    for lags in (0, 50):
-        with pytest.raises(ParameterError, match="lags"):
-            autocorrelation(np.arange(50.0), lags)
-    units = type(found)(found.standardised, found.below, found.upto, found.normal, False, 2)
-    with pytest.raises(DataError, match="one series"):
-        residual_tests(units)
-    discrete = type(found)(found.standardised, found.below, found.upto, found.normal, True, 1)
-    assert [type(t) for t in residual_tests(discrete)] == [ResidualTest]
 
 
 # figures and formulas
