@@ -29,7 +29,8 @@ lint: .venv/.installed-dev  ## ruff check, ruff format, mypy --strict
 bench: .venv/.installed-all  ## numbers against arch and the baselines; last line JSON
 	$(PY) -m benchmarks.finance
 
-bench-gpu: .venv/.installed-dev  ## on a CUDA card: the laws of its kernels, then GB/s beside the measured copy; last line JSON
+# make bench-gpu PY=python3 takes the torch and triton that are there, and installs nothing.
+bench-gpu: $(if $(filter .venv/%,$(PY)),.venv/.installed-dev)  ## on a CUDA card: GB/s beside the measured copy, then the laws of its kernels
 	$(PY) -c "import sys, torch; torch.cuda.is_available() or sys.exit('no CUDA card: torch.cuda.is_available() is False')"
 	-$(PY) -m benchmarks.gpu
 	$(PY) -m pytest -k "not interpreter and not targets" tests/test_engine_triton.py tests/test_triton_backend.py tests/test_panel_device.py tests/test_card_training.py

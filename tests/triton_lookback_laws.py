@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from seqsci.engine import linear_scan
 from seqsci.errors import SeqsciError
 from tests.triton_laws import CARD, DEVICE, both, error, inputs, pytestmark  # noqa: F401
 
@@ -43,6 +44,21 @@ def test_a_gate_that_is_not_finite_is_what_the_loop_makes_of_it(case: str, gate:
         assert torch.equal(a.cpu().isfinite(), known) and torch.equal(a.cpu().isnan(), b.isnan())
         assert error(a.cpu()[known], b[known]) <= 1e-10
     assert len(spy.again) == 2 and spy.again == ([0, 0] if gate != gate else [1, 1])
+
+
+@pytest.mark.parametrize("width", [1, 3, 40])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_an_infinite_state_stays_infinite_where_products_of_gates_underflow(width: int, dtype: torch.dtype) -> None:
+    steps = 20_000 if CARD else 60
+    f = torch.full((1, steps, width), 1e-3 if CARD else 1e-40 if dtype == torch.float32 else 1e-100, dtype=dtype, device=DEVICE)
+    u = torch.ones_like(f)
+    start = torch.ones(1, width, dtype=dtype, device=DEVICE)
+    start[0, 0] = torch.inf
+    c = linear_scan(f, u, start)[0]
+    assert bool((c[:, 0] == torch.inf).all()) and bool(c[:, 1:].isfinite().all())
+    u[0, 3, 0] = -torch.inf
+    c = linear_scan(f, u)[0]
+    assert bool(c[:3].isfinite().all()) and bool((c[3:, 0] == -torch.inf).all()) and bool(c[:, 1:].isfinite().all())
 
 
 def test_a_tile_that_never_comes_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:

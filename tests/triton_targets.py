@@ -44,12 +44,13 @@ def recorded(module: Any, name: str = "tiles") -> Iterator[Recorder]:
 
 @dataclass(frozen=True)
 class Compiled:
-    """What a kernel takes of a multiprocessor, and its text."""
+    """What a kernel takes of a multiprocessor, its text, and the axes of tables, that of neighbouring threads first."""
 
     registers: int
     stack: int
     shared: int
     ptx: str
+    orders: frozenset[str]
 
 
 def compiled(kernel: Any, launch: tuple[tuple[Any, ...], dict[str, Any]], capability: int, folder: Path) -> Compiled:
@@ -85,4 +86,7 @@ def compiled(kernel: Any, launch: tuple[tuple[Any, ...], dict[str, Any]], capabi
     found = re.search(r"REG:(\d+) STACK:(\d+)", text)
     if found is None:
         raise RuntimeError(text)
-    return Compiled(int(found[1]), int(found[2]), int(result.metadata.shared), result.asm["ptx"])
+    layouts = dict(re.findall(r"^(#\w+) = #ttg\.blocked<\{.*order = \[([^\]]*)\]\}>", result.asm["ttgir"], re.M))
+    used = re.findall(r"(?:tt\.load|tt\.store|async_copy_global_to_local) .*?tensor<\d+x\d+x.*?(#\w+)>", result.asm["ttgir"])
+    tables = frozenset(layouts[name] for name in used)
+    return Compiled(int(found[1]), int(found[2]), int(result.metadata.shared), result.asm["ptx"], tables)

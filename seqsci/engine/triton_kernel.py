@@ -1,7 +1,7 @@
 """The Triton kernel of the scan and of its adjoint where lanes are many: a program a tile of lanes, which walks all of time.
 
-A column of lanes in which gates multiply to more than `triton_tile.GROWTH` is walked again, step by step. Of columns that were scanned
-tile by tile (`triton_lookback`) it walks those that GROWN names.
+A column of lanes in which gates multiply to more than `triton_tile.GROWTH` within a tile is walked again, step by step. Of columns
+that were scanned tile by tile (`triton_lookback`) it walks those that GROWN names.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from seqsci.engine.triton_tile import GROWTH
+from seqsci.engine.triton_tile import lanes_of
 from seqsci.engine.triton_walk import walk
 
 
@@ -25,13 +25,7 @@ def tiles(
     columns = tl.cdiv(width + program * 0, BD)  # in 64 bits
     column = program % columns
     b = program // columns
-    lane = tl.arange(0, BD).to(tl.int64)
-    if APART > 0:  # neighbours that the compiler does not know of: each thread keeps its lanes' time in its own registers
-        lane = lane * one
-    d = column * BD + lane
-    if APART == 2:
-        d = tl.max_contiguous(tl.multiple_of(d, 2), 2)
-    inside = d < width
+    d, inside = lanes_of(column, one, width, BD, APART)
     hi = steps + program * 0
     wide: tl.constexpr = 2 if COMPLEX else 1
     F += b * fb
@@ -44,7 +38,7 @@ def tiles(
         G += column * gd
     c, ci = tl.zeros([BD], REAL), tl.zeros([BD], REAL)
     f, fi, z, zi = c, c, c, c
-    if not VARIES:
+    if VARIES == 0:
         f = tl.load(F + d * fd, mask=inside, other=0.0).to(REAL)
         if COMPLEX:
             fi = tl.load(F + d * fd + 1, mask=inside, other=0.0).to(REAL)
@@ -54,30 +48,28 @@ def tiles(
             zi = tl.load(Z + d * zd + 1, mask=inside, other=0.0).to(REAL)
     if INITIAL and not PACKED:
         c, ci = z, zi
-    total, total_i = tl.zeros([BD], tl.float64), tl.zeros([BD], tl.float64)
     if AGAIN:
-        flag = tl.load(GROWN + b * columns + column) > 0
-    else:
-        grown, total, total_i = walk(
-            F, U, Z, C, X, G, M, ft, fd, ut, ud, zs, zd, ct, cd, xt, xd, gt, gd, mt, hi, steps, d, inside, f, fi, z, zi, c, ci,
-            BT, BD, STAGES, LAG, VARIES, CONJ, COMPLEX, PACKED, INITIAL, GATE,
-        )  # fmt: skip
-        flag = tl.max(tl.max(grown, 0), 0) > GROWTH
-    if flag:
+        named = tl.load(GROWN + b * columns + column) > 0
+        hi = tl.where(named, hi, 0)
+    again, total, total_i = walk(
+        F, U, Z, C, X, G, M, ft, fd, ut, ud, zs, zd, ct, cd, xt, xd, gt, gd, mt, hi, steps, width, column, d, inside, f, fi, z, zi, c, ci,
+        BT, BD, STAGES, LAG, VARIES, CONJ, COMPLEX, PACKED, INITIAL, GATE,
+    )  # fmt: skip
+    if again:
         tl.debug_barrier()  # what is written again was written by other threads
         _, total, total_i = walk(
-            F, U, Z, C, X, G, M, ft, fd, ut, ud, zs, zd, ct, cd, xt, xd, gt, gd, mt, hi, steps, d, inside, f, fi, z, zi, c, ci,
-            1, BD, 1, LAG, VARIES, CONJ, COMPLEX, PACKED, INITIAL, GATE,
+            F, U, Z, C, X, G, M, ft, fd, ut, ud, zs, zd, ct, cd, xt, xd, gt, gd, mt, hi, steps, width, column, d, inside,
+            f, fi, z, zi, c, ci, 1, BD, 1, LAG, VARIES, CONJ, COMPLEX, PACKED, INITIAL, GATE,
         )  # fmt: skip
-        if AGAIN and GATE == 2:
-            for k in range(1, chunks):
-                tl.store(G + (k * width + d) * wide, tl.zeros([BD], tl.float64), mask=inside)
-                if COMPLEX:
-                    tl.store(G + (k * width + d) * wide + 1, tl.zeros([BD], tl.float64), mask=inside)
     if GATE == 2:
         told = inside
         if AGAIN:
-            told = inside & flag
+            told = inside & named
+            for k in range(1, chunks):
+                at = (k * (width + b * 0) + d) * wide
+                tl.store(G + at, tl.zeros([BD], tl.float64), mask=told)
+                if COMPLEX:
+                    tl.store(G + at + 1, tl.zeros([BD], tl.float64), mask=told)
         tl.store(G + d * wide, total, mask=told)
         if COMPLEX:
             tl.store(G + d * wide + 1, total_i, mask=told)

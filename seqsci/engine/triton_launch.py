@@ -52,7 +52,7 @@ class Pass:
     real: torch.dtype
     complex: bool
     lag: int
-    varies: bool
+    varies: int
     conj: bool
     plan: Plan
 
@@ -69,13 +69,15 @@ class Pass:
         back = states or out
         strides = (*self.f[1], *self.u[1], *self.z[1], *out[1], *back[1], *g_strides, -1 if self.back else 1, 1)
         several, groups = cut.chunks > 1, -(-cut.chunks // cut.group)
-        size = 1 + batch * columns * (1 + cut.chunks + groups) if several else 1
-        flags = (torch.zeros if several else torch.empty)(size, dtype=torch.int32, device=device)
-        ticket, grown, tags = flags[:1], flags[1:], flags[1 + batch * columns :]
+        named = -(-batch * columns // 4) * 4  # all of them aligned alike, whatever the shape
+        flags = (torch.zeros if several else torch.empty)(
+            4 + named + batch * columns * (cut.chunks + groups) if several else 8, dtype=torch.int32, device=device
+        )
+        ticket, grown, tags = flags[:4], flags[4:], flags[4 + named :] if several else flags
         mark = ticket if self.mark is None else self.mark[-1:] if self.back else self.mark
         tensors = (self.f[0], self.u[0], self.z[0], out[0], back[0], g, mark)
         known = {
-            "REAL": tl.float64 if self.real == torch.float64 else tl.float32, "BT": cut.BT, "BD": cut.BD, "LAG": self.lag,
+            "REAL": tl.float64 if self.real == torch.float64 else tl.float32, "BD": cut.BD, "LAG": self.lag,
             "VARIES": self.varies, "CONJ": self.conj, "COMPLEX": self.complex, "PACKED": self.mark is not None,
             "INITIAL": self.lag == 0, "GATE": mode, "num_stages": 1, "enable_fp_fusion": True,
         }  # fmt: skip
@@ -85,11 +87,11 @@ class Pass:
             parts = torch.empty(numbers, dtype=self.real, device=device)
             chained[(programs,)](
                 *tensors, parts, tags, grown, ticket, *sizes, cut.group, *strides,
-                ROWS=cut.rows, APART=cut.apart, num_warps=cut.warps, **known,
+                BT=cut.BT, ROWS=cut.rows, APART=cut.apart, num_warps=cut.warps, **known,
             )  # fmt: skip
         tiles[(batch * columns,)](
             *tensors, grown, *sizes, *strides,
-            STAGES=cut.stages, APART=cut.apart if mode == 0 else 0, AGAIN=several, num_warps=1 if several else cut.warps, **known,
+            BT=cut.walk, STAGES=cut.stages, APART=cut.apart if mode == 0 else 0, AGAIN=several, num_warps=cut.warps, **known,
         )  # fmt: skip
 
 
@@ -108,8 +110,9 @@ def _prepare(f: Tensor, u: Tensor, z: Tensor, offsets: Tensor | None, reverse: b
     cut = plan(shape, (u.stride(0), u.stride(1), u.stride(2)), u.element_size(), count, offsets is not None)
     real = WIDE.get(u.dtype, torch.float32)
     mark = marks(offsets, shape[1], reverse)
+    varies = int(f.shape[1] > 1) * (2 if f.shape[2] == 1 < shape[2] else 1)
     places = _place(f, back), _place(u, back), _place(z, False)
-    return Pass(*places, shape, mark, back, real, u.is_complex(), lag, f.shape[1] > 1, conj, cut)
+    return Pass(*places, shape, mark, back, real, u.is_complex(), lag, varies, conj, cut)
 
 
 def scan(f: Tensor, u: Tensor, c0: Tensor, offsets: Tensor | None, reverse: bool) -> Tensor:

@@ -15,7 +15,7 @@ import triton
 import triton.language as tl
 
 from seqsci.engine.triton_pairs import last, prefixes
-from seqsci.engine.triton_tile import GROWTH, applied, magnitude, maps, written
+from seqsci.engine.triton_tile import GROWTH, applied, lanes_of, magnitude, maps, written
 
 PATIENCE = tl.constexpr(1 << 22)
 """Readings of a tag before a program gives up waiting: seconds. What it then computes is not used."""
@@ -35,9 +35,9 @@ def wait(TAGS, places, known, tries):
     while (least == 0) & (tries < PATIENCE):
         least = tl.min(tl.where(known, tl.load(TAGS + places, mask=known, other=1, volatile=True), 1), 0)
         tries += 1
-    tags = tl.atomic_add(TAGS + places, 0, mask=known, sem="acquire")
+    tl.atomic_add(TAGS + places, 0, mask=known, sem="acquire")
     tl.debug_barrier()
-    return tags, tries
+    return tl.load(TAGS + places, mask=known, other=1, volatile=True), tries
 
 
 @triton.jit
@@ -59,7 +59,7 @@ def before(PARTS, TAGS, entry, tag, apart, rows, d, count, inside, tries, COMPLE
     q, ei = p, e
     if COMPLEX:
         q, ei = received(PARTS, place + 2 * apart, known), received(PARTS, place + 3 * apart, known)
-    r = tl.broadcast_to((tl.where(rows < count, tags, 1) - 1)[:, None], [ROWS, BD])
+    r = tl.broadcast_to((tags - 1)[:, None], [ROWS, BD])
     p, q, e, ei, r = prefixes(p, q, e, ei, r, COMPLEX, PACKED)
     return last(p, ROWS), last(q, ROWS), last(e, ROWS), last(ei, ROWS), last(r, ROWS), tries
 
@@ -79,13 +79,7 @@ def chained(
     home = k // group
     position = k - home * group
     k, home = k.to(tl.int64), home.to(tl.int64)
-    lane = tl.arange(0, BD).to(tl.int64)
-    if APART > 0:  # neighbours that the compiler does not know of: each thread keeps its lanes' time in its own registers
-        lane = lane * one
-    d = column * BD + lane
-    if APART == 2:
-        d = tl.max_contiguous(tl.multiple_of(d, 2), 2)
-    inside = d < width
+    d, inside = lanes_of(column, one, width, BD, APART)
     wide: tl.constexpr = 2 if COMPLEX else 1
     F += b * fb
     U += b * ub
@@ -97,7 +91,7 @@ def chained(
         G += column * gd
     c, ci = tl.zeros([BD], REAL), tl.zeros([BD], REAL)
     f, fi, z, zi = c, c, c, c
-    if not VARIES:
+    if VARIES == 0:
         f = tl.load(F + d * fd, mask=inside, other=0.0).to(REAL)
         if COMPLEX:
             fi = tl.load(F + d * fd + 1, mask=inside, other=0.0).to(REAL)
@@ -106,7 +100,7 @@ def chained(
         if COMPLEX:
             zi = tl.load(Z + d * zd + 1, mask=inside, other=0.0).to(REAL)
     p, q, e, ei, r, ends, sequence = maps(
-        F, U, Z, M, ft, fd, ut, ud, zs, zd, mt, k * BT, steps, steps, d, inside, f, fi,
+        F, U, Z, M, ft, fd, ut, ud, zs, zd, mt, k * BT, steps, steps, width, column, d, inside, f, fi,
         REAL, BT, BD, LAG, VARIES, CONJ, COMPLEX, PACKED, INITIAL,
     )  # fmt: skip
     grown = tl.max(magnitude(p, q, COMPLEX), 0)  # passes NaN over: a gate that is NaN gives what the loop gives
@@ -156,7 +150,7 @@ def chained(
     if INITIAL and not PACKED:
         c, ci = z, zi
     groups = tl.cdiv(chunks, group)
-    state = batch * (chunks * numbers * apart) + (b * groups + home) * wide * apart + d
+    state = batch * (apart * numbers * chunks) + (b * groups + home) * wide * apart + d
     if home > 0:
         _, tries = wait(TAGS, (chunks + home - 1) * tags + spot + 0 * rows, rows < 1, tries)
         c = received(PARTS, state - wide * apart, inside)
@@ -164,18 +158,19 @@ def chained(
             ci = received(PARTS, state - apart, inside)
     c, ci = applied(mp, mq, me, mi, mr, c, ci, COMPLEX, PACKED)
     x, xi = applied(p, q, e, ei, r, c[None, :], ci[None, :], COMPLEX, PACKED)
+    reach = tl.maximum(tl.max(magnitude(x, xi, COMPLEX), 0), magnitude(c, ci, COMPLEX))
     if position == group - 1:
         tl.store(PARTS + state, last(x, BT), mask=inside)
         if COMPLEX:
             tl.store(PARTS + state + apart, last(xi, BT), mask=inside)
         tell(TAGS, (chunks + home) * tags + spot, 1)
     total, total_i = written(
-        C, X, G, Z, ct, cd, xt, xd, gt, gd, zs, zd, x, xi, k * BT, steps, ends, sequence, steps, d, inside, z, zi,
+        C, X, G, Z, ct, cd, xt, xd, gt, gd, zs, zd, x, xi, k * BT, steps, ends, sequence, steps, width, column, d, inside, z, zi,
         BT, BD, COMPLEX, PACKED, GATE,
     )  # fmt: skip
     if GATE == 2:
         tl.store(G + (k * width + d) * wide, total, mask=inside)
         if COMPLEX:
             tl.store(G + (k * width + d) * wide + 1, total_i, mask=inside)
-    if (tl.max(grown, 0) > GROWTH) | (tries >= PATIENCE):
+    if (tl.max(grown, 0) > GROWTH) | (tl.max(reach, 0) == float("inf")) | (tries >= PATIENCE):
         tl.store(GROWN + spot, 1)

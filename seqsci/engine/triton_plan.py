@@ -33,7 +33,8 @@ class Plan:
     """How (B, T, D) is cut: BT steps by BD lanes a tile.
 
     With one chunk a program walks all of time. With several each tile is one, ``group`` of them hand a state on, whose maps are read
-    ``rows`` at a time. ``apart``: a thread has that many lanes to itself, which costs no exchange between threads; 0: it shares them.
+    ``rows`` at a time; ``walk`` is BT of a column that is walked after all. ``apart``: a thread has that many lanes to itself, which costs
+    no exchange between threads; 0: it shares them.
     """
 
     BT: int
@@ -44,6 +45,7 @@ class Plan:
     group: int
     rows: int
     apart: int
+    walk: int
 
 
 @functools.cache
@@ -55,6 +57,7 @@ def processors(device: int | None) -> int:
 Shape = tuple[int, int, int]
 
 
+@functools.lru_cache(maxsize=4096)
 def plan(shape: Shape, strides: tuple[int, int, int], size: int, count: int, packed: bool = False) -> Plan:
     """Cut (B, T, D) of numbers of ``size`` bytes for ``count`` multiprocessors."""
     whole, tiled = walked(shape, strides, size, count), looked_back(shape, strides, size, packed)
@@ -80,7 +83,7 @@ def walked(shape: Shape, strides: tuple[int, int, int], size: int, count: int) -
             BD //= 2
         BT = min(_power(steps), tile // BD)
     apart = 0 if by_time or (size < 4 and BD < 64) else max(1, 4 // size)
-    return Plan(BT, BD, 4 if BT * BD >= 512 and by_time else 1, 3 if by_time else 6, 1, 1, 1, apart)
+    return Plan(BT, BD, 4 if BT * BD >= 512 and by_time else 1, 3 if by_time else 6, 1, 1, 1, apart, BT)
 
 
 def looked_back(shape: Shape, strides: tuple[int, int, int], size: int, packed: bool) -> Plan:
@@ -98,7 +101,8 @@ def looked_back(shape: Shape, strides: tuple[int, int, int], size: int, packed: 
         rows = 2 if INTERPRET else 8
         group = min(max(_power(GROUP // (batch * -(-width // BD))), rows), 16 * rows)
     apart = 0 if by_time or BD < 32 else BD // 32
-    return Plan(BT, BD, 4 if by_time and BT * BD >= 512 else 1, 1, -(-steps // BT), group, rows, apart)
+    walk = min(BT, max(1, (2 if by_time and not INTERPRET else 1) * TILE_BYTES // size // BD))
+    return Plan(BT, BD, 4 if by_time and BT * BD >= 512 else 1, 3 if by_time else 6, -(-steps // BT), group, rows, apart, walk)
 
 
 def _power(n: int) -> int:
