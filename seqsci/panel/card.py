@@ -53,16 +53,17 @@ class Card:
         n, starts = len(task.names), max(task.starts, 1)
         columns = len(task.model.mechanism.known) + len(task.model.mechanism.outcomes)
         step, lane = 8 * (3 * columns + 4), 8 * starts * (12 * n * n + 40 * n + 40)
-        order = sorted(positions, key=lambda i: -int(rows[i]))
+        order = np.array(positions, np.int64)
+        order = order[np.argsort(-rows[order], kind="stable")]
         found: list[list[int]] = []
-        while order:
+        while len(order):
             each = step * max(int(rows[order[0]]), 1) + lane
             count = int(budget // each)
             if count < 1:
                 got = f"{budget / 1e9:.3g} GB for a series of {int(rows[order[0]]):,} rows, which takes {each / 1e9:.3g} GB"
                 fix = "free the card's memory, or leave device= out for such series"
                 raise DeviceError(explain("the card has too little memory for one series", got, "room for one series", fix))
-            found.append(order[:count])
+            found.append(order[:count].tolist())
             order = order[count:]
         return found
 
