@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from seqsci.estimation.fused import BOUND_COST, COLLAPSE, HOPELESS, KINK_STEP, NEAR_BOUND, SMOOTH_STEP, VANISHED
-from seqsci.estimation.lane_climb import Climbed, Target, climb, factor, inverted
+from seqsci.estimation.lane_algebra import inverted
+from seqsci.estimation.lane_climb import Climbed, Target, climb
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,9 +143,8 @@ def curvature(target: Target, raw: Tensor, index: Tensor, moving: Tensor, rules:
         hessian = natural * here.slope[:, :, None] * here.slope[:, None, :]
     else:
         hessian = torch.zeros_like(outer)
-        chol, good = factor(outer + torch.diag_embed((~moving).to(outer.dtype)))
-        eye = torch.eye(outer.shape[1], dtype=outer.dtype, device=outer.device)
-        joint = torch.diagonal(inverted(torch.where(good[:, None, None], chol, eye)), dim1=1, dim2=2)
+        inverse, good = inverted(outer + torch.diag_embed((~moving).to(outer.dtype)))
+        joint = torch.diagonal(inverse, dim1=1, dim2=2)
         for a in torch.nonzero(rules.moving).flatten().tolist():
             d = outer[:, a, a]
             step = torch.where(d > 0, SMOOTH_STEP / torch.sqrt(d), 1e-6)
