@@ -15,7 +15,8 @@ def inverted(matrix: Tensor) -> tuple[Tensor, Tensor]:
 
     Gauss-Jordan elimination in place, without a choice of pivots, which a positive definite matrix does not need. It is one exactly if
     all pivots, ``d_j = a_jj`` after j steps, are positive. A step subtracts ``a_.j a_j. / d_j`` from the whole and puts ``a_.j / d_j`` in
-    row and column j, ``-1 / d_j`` where they cross: after n steps this is minus the inverse (the sweep operator).
+    row and column j, ``-1 / d_j`` where they cross: after n steps this is minus the inverse (the sweep operator). An entry that is not
+    finite ends in a pivot that is not.
 
     Source: Goodnight (1979), A tutorial on the SWEEP operator, DOI 10.1080/00031305.1979.10482685.
 
@@ -23,17 +24,15 @@ def inverted(matrix: Tensor) -> tuple[Tensor, Tensor]:
     >>> inverse[0].tolist(), good.tolist()
     ([[0.5, -0.5], [-0.5, 1.0]], [True, False])
     """
-    a = matrix.permute(1, 2, 0).contiguous()
-    least = a.new_full(a.shape[2:], torch.inf)
+    a, pivots = matrix.permute(1, 2, 0).contiguous(), []
     for j in range(len(a)):
-        pivot = a[j, j]
-        least = torch.minimum(least, pivot)  # NaN where a pivot is NaN
-        row = a[j] / pivot
+        pivots.append(a[j, j].reciprocal())
+        row = a[j] * pivots[-1]
         a = torch.addcmul(a, a[:, j, None], row, value=-1.0)
+        torch.neg(pivots[-1], out=row[j])
         a[j] = a[:, j] = row
-        a[j, j] = -1.0 / pivot
-    finite = torch.isfinite(matrix).flatten(1).all(1) & torch.isfinite(a).flatten(0, 1).all(0)
-    return -a.permute(2, 0, 1), finite & (least > 0)
+    least, most = torch.stack(pivots).aminmax(dim=0)
+    return -a.permute(2, 0, 1), (least > 0) & (most < torch.inf)  # not so where any is NaN; an infinite pivot has 0
 
 
 def product(matrix: Tensor, vector: Tensor) -> Tensor:

@@ -136,15 +136,14 @@ def _propose(s: _State, limit: int, tolerance: float, scoring: bool) -> None:
     s.step = torch.where(turning[:, None], -product(s.inverse, s.g), s.step)
     slope = (s.step * s.g).sum(1)
     s.slope = torch.where(turning, slope, s.slope)
-    spent = turning & (s.evaluations >= limit)
-    flat = turning & ~spent & (~(slope < 0) | (slope > -0.01 * tolerance))
-    s.converged |= flat
-    turned = turning & ~(spent | flat)
+    allowed = turning & (s.evaluations < limit)
+    turned = allowed & (slope <= -0.01 * tolerance)
+    s.converged |= allowed & ~turned
     s.phase = torch.where(turned, SEARCHING, torch.where(turning, DONE, s.phase))
     longest = s.step.abs().amax(1)
     fresh = turning | (s.phase == SCORING)
     s.length = torch.where(fresh, torch.where(longest > 0, (_MAX_RAW_STEP / longest).clamp(max=1.0), 1.0), s.length)
-    s.low, s.high, s.tries = s.low.masked_fill(turning, 0.0), s.high.masked_fill(turning, math.inf), s.tries.masked_fill(turning, 0)
+    s.low.masked_fill_(turning, 0.0), s.high.masked_fill_(turning, math.inf), s.tries.masked_fill_(turning, 0)
     s.ready |= turned
 
 
@@ -186,12 +185,11 @@ def _answer(target: Target, s: _State, limit: int, tolerance: float, full: bool)
         enough = scoring & torch.where(better, decrease < 0.05, s.damping > 1e2)
     searching = s.phase == SEARCHING
     slope = (g * s.step).sum(1)
-    high = ~(value <= s.best + _ACCEPT * s.length * s.slope)
-    low = ~high & (slope < _STEEP * s.slope)
-    found = ~(high | low)
-    s.high, s.low = torch.where(searching & high, s.length, s.high), torch.where(searching & low, s.length, s.low)
+    fallen, steep = value <= s.best + _ACCEPT * s.length * s.slope, slope < _STEEP * s.slope
+    found = fallen & ~steep
+    s.high, s.low = torch.where(searching & ~fallen, s.length, s.high), torch.where(searching & fallen & steep, s.length, s.low)
     s.tries += searching
-    middle = torch.where(torch.isfinite(s.high), 0.5 * (s.low + s.high), 2.0 * s.low)
+    middle = torch.where(s.high < math.inf, 0.5 * (s.low + s.high), 2.0 * s.low)
     narrow = (s.high - s.low < 1e-6 * s.low.clamp(min=1e-3)) | (s.evaluations >= limit) | (s.tries >= TRIES)
     ended = searching & (found | narrow)
     s.length = torch.where(searching & ~ended, middle, s.length)
