@@ -65,11 +65,10 @@ def solve(target: Target, points: Tensor, rules: Rules) -> Found:
     order = torch.arange(s, device=points.device).expand(u, s)
     if s > rules.starts or rules.far < math.inf:
         begin = 1 if s <= rules.starts else rules.forced
-        if begin < s:
-            rest = points[:, begin:].reshape(-1, n)
-            found = target(rest, lanes.repeat_interleave(s - begin), False)[0].view(u, s - begin)
-            value[:, begin:] = torch.where(torch.isfinite(found), found, math.inf)
-            evaluations += s - begin
+        for j in range(begin, s):
+            found = target(points[:, j], lanes, False)[0]
+            value[:, j] = torch.where(torch.isfinite(found), found, math.inf)
+        evaluations += max(s - begin, 0)
         if s > rules.starts:
             order = torch.argsort(value, dim=1, stable=True)
     tries = min(s, max(rules.starts, 1))

@@ -16,15 +16,54 @@ from seqsci.estimation.lane_climb import Target
 from seqsci.estimation.lane_solve import Rules, curvature, solve
 from seqsci.lanes.device import device_of, free_memory, memory_told
 from seqsci.lanes.launch import lane_kernel
-from seqsci.lanes.layout import Lanes
+from seqsci.lanes.layout import MOVED, ROWS, Lanes
 
 if TYPE_CHECKING:
     from seqsci.kernel import Kernel
     from seqsci.panel.batch import Batch, Task
+    from seqsci.panel.units import Units
 
 Array = np.ndarray
 SHARE = 0.5
 """Share of the free memory that a chunk may take."""
+GRID = 20
+"""Most starting points that a mechanism is taken to give, where more are asked for than it forces."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Bytes that fits take on a card, which `tests/test_panel_memory.py` holds against what is allocated.
+
+    Attributes:
+        row, sequence: of each step and each sequence of a lane; points: of a lane's starting points; climbs: how many at once.
+        climb: of a climb at its peak: its state, the state without the fits that have ended, the answer of a launch.
+    """
+
+    row: int
+    sequence: int
+    points: int
+    climb: int
+    climbs: int
+
+    @classmethod
+    def of(cls, task: Task, weighted: bool) -> Size:
+        """The sizes of a task on rows with or without weights."""
+        mechanism, n = task.model.mechanism, len(task.names)
+        row = 8 * (len(mechanism.known) + len(mechanism.outcomes)) + 1 + 8 * (weighted or bool(len(task.centre)))
+        points = task.starts if task.starts <= task.forced else max(task.starts, GRID)
+        climbs = max(task.starts, 1) if task.far == np.inf else 1
+        sequence = 8 * (len(mechanism.presamples) + len(mechanism.states))
+        return cls(row, sequence, 8 * points * (n + 3), 8 * (8 * n * n + 14 * n + 40), climbs)
+
+    def bytes(self, lanes: int, rows: int, sequences: int) -> int:
+        """What so many lanes take of so many rows and sequences each."""
+        each = self.row * rows + self.sequence * sequences + self.points + self.climbs * self.climb
+        return lanes * each + MOVED * min(lanes * rows, ROWS + rows)
+
+    def lanes(self, budget: float, rows: int, sequences: int) -> int:
+        """How many lanes the budget holds."""
+        few = int(budget // self.bytes(1, rows, sequences))
+        return max(few, int((budget - MOVED * (ROWS + rows)) // (self.bytes(1, rows, sequences) - MOVED * rows)))
 
 
 @dataclass(frozen=True)
@@ -47,23 +86,25 @@ class Card:
             raise DeviceError(explain("memory is no number of bytes", self.memory, "> 0", "leave it out, or pass bytes: memory=8e9"))
         object.__setattr__(self, "place", device_of(self.device))
 
-    def chunks(self, positions: list[int], rows: Array, task: Task) -> list[list[int]]:
-        """Positions in chunks that the memory holds, equally long ones together; ``rows`` are the lengths of all units."""
+    def chunks(self, positions: list[int], units: Units, task: Task) -> list[list[int]]:
+        """Positions in chunks that the memory holds, equally long ones together."""
         budget = SHARE * free_memory(self.place) if self.memory is None else float(self.memory)
-        n, starts = len(task.names), max(task.starts, 1)
-        columns = len(task.model.mechanism.known) + len(task.model.mechanism.outcomes)
-        step, lane = 8 * (3 * columns + 4), 8 * starts * (12 * n * n + 40 * n + 40)
-        order = np.array(positions, np.int64)
-        order = order[np.argsort(-rows[order], kind="stable")]
+        places = np.array(positions, np.int64)
+        cuts = units.stretches(places)
         found: list[list[int]] = []
+        firsts = np.flatnonzero(units.reset)
+        sequences = np.searchsorted(firsts, cuts.stops) - np.searchsorted(firsts, cuts.starts)
+        order = np.argsort(-cuts.lengths, kind="stable")
+        size = Size.of(task, units.weight is not None)
         while len(order):
-            each = step * max(int(rows[order[0]]), 1) + lane
-            count = int(budget // each)
+            longest, most = int(cuts.lengths[order[0]]), int(sequences[order].max())
+            count = size.lanes(budget, longest, most)
             if count < 1:
-                got = f"{budget / 1e9:.3g} GB for a series of {int(rows[order[0]]):,} rows, which takes {each / 1e9:.3g} GB"
+                each = size.bytes(1, longest, most)
+                got = f"{budget / 1e9:.3g} GB for a series of {longest:,} rows, which takes {each / 1e9:.3g} GB"
                 fix = "free the card's memory, or leave device= out for such series"
                 raise DeviceError(explain("the card has too little memory for one series", got, "room for one series", fix))
-            found.append(order[:count].tolist())
+            found.append(places[order[:count]].tolist())
             order = order[count:]
         return found
 

@@ -130,7 +130,7 @@ def _on_card(job: Job, wanted: list[int], take: Callable[[list[Rows]], None]) ->
     """Chunk after chunk in this thread; Ctrl-C keeps what is done."""
     bar, card = pool.Bar(len(wanted), "series"), job.card
     try:
-        for part in card.chunks(wanted, np.diff(job.units.offsets), job.task) if card is not None else ():
+        for part in card.chunks(wanted, job.units, job.task) if card is not None else ():
             take(job.surely(part))
             bar.advance(len(part))
     except KeyboardInterrupt:
