@@ -108,17 +108,21 @@ class Card:
             order = order[count:]
         return found
 
-    def compile(self, task: Task, kernel: Kernel) -> None:
-        """Write and compile the kernels by a launch on one step, so that what cannot be printed or compiled is told before any fit."""
+    def compile(self, task: Task, kernel: Kernel, weighted: bool, several: bool) -> None:
+        """Write and compile what fits launch, by launches on one step: what cannot be printed or compiled is told before any fit.
+
+        weighted, several: whether the lanes have weights, and more than one sequence each.
+        """
         card, p = lane_kernel(kernel), kernel.program
         one = torch.full((1, 1), PRESENT | BEGINS | ENDS, dtype=torch.uint8, device=self.place)
         Q, S0 = (torch.zeros((len(group), 1), dtype=torch.float64, device=self.place) for group in (p.presamples, p.states))
         first, length = torch.arange(2, device=self.place), torch.ones(1, dtype=torch.int64, device=self.place)
         X = torch.zeros((len(p.inputs), 1, 1), dtype=torch.float64, device=self.place)
-        lanes = Lanes(X, one, None, Q, S0, False, first, False, length)
+        lanes = Lanes(X, one, torch.ones_like(X[0]) if weighted else None, Q, S0, False, first, several, length)
         raw = torch.zeros((1, kernel.k), dtype=torch.float64, device=self.place)
         with memory_told("one step", "free the card's memory"):
-            card.objective(raw, lanes)
+            for full in (True, False):
+                card.objective(raw, lanes, full=full)
             if task.newton:
                 card.information(raw, lanes)
 

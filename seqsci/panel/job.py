@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -75,12 +76,16 @@ class Job:
 
     def compile(self) -> None:
         """Load the compiled functions once, before threads ask for them."""
-        if self.card is not None:
+        if self.card is None:
             for gaps in {self.gaps, False}:
-                self.card.compile(self.task, self.task.model.kernel(gaps))
+                self.task.compile(gaps)
             return
-        for gaps in {self.gaps, False}:
-            self.task.compile(gaps)
+        held_out = self.model.active_prior is not None and self.held_out
+        missing, several, weighted = self.units.kinds
+        for side in np.unique(missing).tolist():
+            kernel, some = self.task.model.kernel(side), missing == side
+            for many, weights in itertools.product(set(several[some].tolist()), {*weighted[some].tolist(), *([True] if held_out else [])}):
+                self.card.compile(self.task, kernel, weights, many)
 
     def surely(self, positions: list[int]) -> list[Rows]:
         """`run`, where a fault of one unit (in a mechanism of the user's, say) becomes its row and leaves the others."""

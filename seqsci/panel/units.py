@@ -50,6 +50,16 @@ class Units:
         """Numbers of the rows without an outcome."""
         return np.flatnonzero(np.isnan(self.outcome))
 
+    @property
+    def kinds(self) -> tuple[Array, Array, Array]:
+        """Of every fit that has rows: whether it has missing steps, several sequences, and weights other than 1 (booleans)."""
+        filled = np.flatnonzero(np.diff(self.offsets) > 0)
+        cuts, none = self.stretches(filled), np.zeros(0, np.int64)
+        inner = self.reset.copy()
+        inner[cuts.starts] = False
+        weights = none if self.weight is None else np.flatnonzero(self.weight != 1)
+        return cuts.hold(self.missing), cuts.hold(np.flatnonzero(inner)), cuts.hold(weights)
+
     def counts(self, places: Array) -> Array:
         """Number of observed and scored values of some fits."""
         some, found = self.stretches(places), np.zeros(len(places), np.int64)
