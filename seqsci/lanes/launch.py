@@ -98,8 +98,8 @@ class LaneKernel:
     def states(self, parameters: Tensor, lanes: Lanes) -> LanePass:
         """Filter all lanes at natural parameters (lanes, k), or (k,) for all."""
         p, shape = self.program, lanes.flags.shape
-        planes = [parameters.new_zeros((c, *shape)) for c in (self.n, len(p.reads), 3 * len(p.gates), 1)]
-        planes[2].fill_(torch.nan)
+        sizes = (self.n, 0.0), (len(p.reads), 0.0), (3 * len(p.gates), torch.nan), (1, 0.0)
+        planes = [parameters.new_full((count, *shape), value) for count, value in sizes]
         last = torch.zeros_like(lanes.S0)
         self._launch("states", self._each(parameters, lanes), lanes, None, (*planes, last), {})
         return LanePass(planes[0], planes[1], planes[2], planes[3][0], last)
