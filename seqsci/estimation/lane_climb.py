@@ -16,8 +16,9 @@ from seqsci.lanes.layout import Lanes
 SCORING, ENTERING, TURNING, SEARCHING, DONE = range(5)
 """Where a fit is: in Fisher scoring; about to begin BFGS; in need of a direction; in a line search; at its end."""
 TRIES = 30
-FULL = 0.875
-"""Share of fits under way below which those that have ended are taken out; until then they are evaluated in vain."""
+FULL, HALF, FEW = 0.875, 0.5, 4096
+"""Share of fits under way below which those that have ended are taken out, and until which they are evaluated in vain; of few fits, which
+take a large card as long as one, half."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +105,7 @@ def climb(target: Target, raw: Tensor, index: Tensor, moving: Tensor, limit: int
         under_way = s.phase != DONE
         left, scored = torch.stack([under_way.sum(), (s.phase == SCORING).sum()]).tolist()
         scoring = scored > 0
-        if left <= FULL * len(s.phase):
+        if left <= (FULL if len(s.phase) > FEW else HALF) * len(s.phase):
             told.put(s)
             s = s.at(torch.nonzero(under_way).flatten())
         if not left:
