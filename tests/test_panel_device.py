@@ -30,7 +30,9 @@ from seqsci.observations.gaussian import Gaussian
 from seqsci.panel.batch import Task
 from seqsci.panel.card import Card
 from seqsci.panel.fitting import fit_panel
+from seqsci.panel.job import Job
 from seqsci.panel.pooling import EmpiricalBayes, Partial
+from seqsci.panel.units import to_units
 from tests.hard_cases import DrivenCell
 from tests.lane_cases import DEVICE, LaneCase, host
 from tests.registry import VOLATILITY, returns
@@ -225,8 +227,12 @@ def test_memory_that_runs_out_is_an_error_that_says_how_to_chunk_and_no_failed_r
 
     monkeypatch.setattr(LaneKernel, "objective", full)
     monkeypatch.setattr(Card, "compile", lambda *_: None)
-    with pytest.raises(DeviceError, match=r"too little memory for 3 series of up to 23 rows(.|\n)*memory="):
+    told = r"too little memory for 3 series of up to 23 rows(.|\n)*memory="
+    with pytest.raises(DeviceError, match=told):
         fit_panel(GARCH, wide[list("acd")], unit="percent", estimator=BRIEF, device=DEVICE)
+    job = Job.of(GARCH, to_units(GARCH, wide[list("acd")], unit="percent"), BRIEF, Card(DEVICE))
+    with pytest.raises(DeviceError, match=told):
+        job.batch([0, 1, 2]).evaluate(job.task, np.zeros((3, 3)), False)
 
 
 def test_a_fault_of_one_unit_is_its_row_and_no_other(wide: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:

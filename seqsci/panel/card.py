@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -138,10 +139,7 @@ class Card:
 
     def solve(self, batch: Batch, task: Task, points: Array, kernel: Kernel, errors: bool, free: Array) -> tuple[Array, ...]:
         """The entries of `seqsci.panel.batch.Solved` in order, for starting points (u, points, n)."""
-        fix = (
-            f"fit_panel(..., device=Card({str(self.device)!r}, memory={0.5 * SHARE * free_memory(self.place):.1g})): chunks that take less"
-        )
-        with memory_told(f"{len(batch):,} series of up to {int(np.diff(batch.offsets).max()):,} rows at once", fix):
+        with self._told(batch):
             target = self._target(batch, task, kernel)
             rules = self._rules(batch, task, kernel, free)
             best = solve(target, self._there(points), rules)
@@ -159,8 +157,15 @@ class Card:
 
     def evaluate(self, batch: Batch, task: Task, raw: Array, kernel: Kernel) -> tuple[Array, Array, Array]:
         """Negative log-likelihood (u,) without the prior, natural values and gradients (u, n) at raw points (u, n)."""
-        found = lane_kernel(kernel).objective(self._there(raw), self._lanes(batch), full=False)
-        return found.nll.cpu().numpy(), found.natural.cpu().numpy(), found.gradient.cpu().numpy()
+        with self._told(batch):
+            found = lane_kernel(kernel).objective(self._there(raw), self._lanes(batch), full=False)
+            return found.nll.cpu().numpy(), found.natural.cpu().numpy(), found.gradient.cpu().numpy()
+
+    def _told(self, batch: Batch) -> AbstractContextManager[None]:
+        """Where the card's memory runs out, an error that says how to take less."""
+        less = f"{0.5 * SHARE * free_memory(self.place):.1g}"
+        fix = f"fit_panel(..., device=Card({str(self.device)!r}, memory={less})): chunks that take less"
+        return memory_told(f"{len(batch):,} series of up to {int(np.diff(batch.offsets).max()):,} rows at once", fix)
 
     def _rules(self, batch: Batch, task: Task, kernel: Kernel, free: Array) -> Rules:
         n = len(task.names)
