@@ -93,8 +93,7 @@ class Card:
         places = np.array(positions, np.int64)
         cuts = units.stretches(places)
         found: list[list[int]] = []
-        firsts = np.flatnonzero(units.reset)
-        sequences = np.searchsorted(firsts, cuts.stops) - np.searchsorted(firsts, cuts.starts)
+        sequences = units.sequences(cuts)
         order = np.argsort(-cuts.lengths, kind="stable")
         size = Size.of(task, units.weight is not None)
         while len(order):

@@ -25,7 +25,7 @@ class Units:
         outcome: (rows,) NaN where missing; known: (rows,) by name; reset: True where a sequence starts.
         offsets: (fits + 1,) row numbers at which fits begin.
         reasons: by position, why a fit cannot be made.
-        index: (rows,) dates, or None.
+        dates: (rows,) dates, or those of one fit where all have the same (rows of a fit,), or None.
         measure: unit of the outcome.
         more: (rows,) further outcomes by name, as the mechanism declares them; a row that lacks one is a missing step.
         weight: (rows,) factor of a row's log density, 0 moves the state and is not scored; None = all 1.
@@ -37,13 +37,18 @@ class Units:
     reset: Array
     offsets: Array
     reasons: dict[int, str]
-    index: Array | None
+    dates: Array | None
     measure: str | None
     more: dict[str, Array] = field(default_factory=dict)
     weight: Array | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @functools.cached_property
+    def index(self) -> Array | None:
+        """The date of every row (rows,), or None."""
+        return _repeated(self.dates, len(self.outcome))
 
     @functools.cached_property
     def missing(self) -> Array:
@@ -53,12 +58,14 @@ class Units:
     @property
     def kinds(self) -> tuple[Array, Array, Array]:
         """Of every fit that has rows: whether it has missing steps, several sequences, and weights other than 1 (booleans)."""
-        filled = np.flatnonzero(np.diff(self.offsets) > 0)
-        cuts, none = self.stretches(filled), np.zeros(0, np.int64)
-        inner = self.reset.copy()
-        inner[cuts.starts] = False
+        cuts, none = self.stretches(np.flatnonzero(np.diff(self.offsets) > 0)), np.zeros(0, np.int64)
         weights = none if self.weight is None else np.flatnonzero(self.weight != 1)
-        return cuts.hold(self.missing), cuts.hold(np.flatnonzero(inner)), cuts.hold(weights)
+        return cuts.hold(self.missing), self.sequences(cuts) > 1, cuts.hold(weights)
+
+    def sequences(self, cuts: Stretches) -> Array:
+        """How many sequences begin in each of some stretches."""
+        firsts = np.flatnonzero(self.reset)
+        return np.searchsorted(firsts, cuts.stops) - np.searchsorted(firsts, cuts.starts)
 
     def counts(self, places: Array) -> Array:
         """Number of observed and scored values of some fits."""
@@ -92,7 +99,7 @@ class Raw(NamedTuple):
     def at(self, rows: Array, offsets: Array, reset: Array) -> Raw:
         """Some of the rows (booleans)."""
         known, more = ({n: v[rows] for n, v in columns.items()} for columns in (self.known, self.more))
-        dates, weight = (None if v is None else v[rows] for v in (self.dates, self.weight))
+        dates, weight = (None if v is None else v[rows] for v in (_repeated(self.dates, len(rows)), self.weight))
         return Raw(self.ids, offsets, reset, self.outcome[rows], known, dates, self.reasons, more, weight)
 
 
@@ -149,8 +156,7 @@ def _from_wide(model: Model, table: pd.DataFrame, by: str) -> Raw:
     offsets, reset = len(table) * np.arange(len(ids) + 1), np.zeros((len(ids), len(table)), bool)
     reset[:, :1] = True
     once = {} if index is None else _disordered(offsets[:2], reset[:1].reshape(-1), index)
-    every = None if index is None else np.tile(index, len(ids))
-    return Raw(ids, offsets, reset.reshape(-1), values, {}, every, {i: r for r in once.values() for i in range(len(ids))}, {}, None)
+    return Raw(ids, offsets, reset.reshape(-1), values, {}, index, {i: r for r in once.values() for i in range(len(ids))}, {}, None)
 
 
 def _from_long(model: Model, long: pd.DataFrame, by: str, within: str | None) -> Raw:
@@ -197,6 +203,11 @@ def _packed(raw: Raw, measure: str | None, keep_ends: bool) -> Units:
     known, more = ({n: _own(v) for n, v in columns.items()} for columns in (raw.known, raw.more))
     weight = None if raw.weight is None else _own(raw.weight)
     return Units(raw.ids, _own(raw.outcome), known, raw.reset, raw.offsets, reasons, raw.dates, measure, more, weight)
+
+
+def _repeated(dates: Array | None, rows: int) -> Array | None:
+    """Dates of every row, from those of one fit where all have the same."""
+    return dates if dates is None or len(dates) == rows or not len(dates) else np.tile(dates, rows // len(dates))
 
 
 def _own(values: Array) -> Array:
