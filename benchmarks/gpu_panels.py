@@ -1,25 +1,30 @@
 """Panels and cells on a card: 100,000 GARCH series of 1,000 days with standard errors, beside the CPU on a sample; one pass of each kernel.
 
-`benchmarks.gpu` calls `panels`; by itself: python -m benchmarks.gpu_panels [--quick]; the last line is one line of JSON. Times are of the
-second run, after the kernels have been compiled; the first is given too.
+`benchmarks.gpu` calls `panels`; by itself: python -m benchmarks.gpu_panels [--quick]; the last line is one line of JSON. Times of panels
+are of the second run, after the kernels have been compiled; the first is given too. A pass is timed by launches one after the other between
+two events, at least `REPEATS` and `SECONDS`. Its rate counts every byte that a step loads and stores, read off the kernel's source, and
+what is filled beforehand.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
+import re
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
 from benchmarks.panel import simulated
 from seqsci.cell import Cell
 from seqsci.domains.finance import models
-from seqsci.lanes.launch import lane_kernel
+from seqsci.lanes.launch import LaneKernel, lane_kernel
 from seqsci.lanes.layout import Lanes
 from seqsci.model import Model
 from seqsci.panel.card import Card
@@ -28,6 +33,11 @@ from seqsci.panel.job import Job
 from seqsci.panel.units import to_units
 
 SAMPLE = 200
+REPEATS, SECONDS = 20, 0.05
+FILLED = {"states": ("STATES", "READS", "GATES", "DENSITY"), "adjoint": ("DX",)}
+"""Planes that are written whole before a kernel writes the steps that exist."""
+STEPWISE = ("X", "FLAGS", "WEIGHT", "STATES", "READS", "GATES", "DENSITY", "DS", "DR", "DL", "DX")
+"""Planes with an entry a step; the others have one a sequence or a lane."""
 
 
 def wait(device: torch.device) -> None:
@@ -36,7 +46,7 @@ def wait(device: torch.device) -> None:
 
 
 def best_of(run: Callable[[], Any], device: torch.device, times: int) -> float:
-    """Smallest of some wall times, in seconds."""
+    """Smallest of some wall times, in seconds; for what takes long."""
     found = []
     for _ in range(times):
         wait(device)
@@ -47,9 +57,36 @@ def best_of(run: Callable[[], Any], device: torch.device, times: int) -> float:
     return min(found)
 
 
-def fitted(model: Model, series: int, days: int, card: Card, key: str) -> tuple[list[str], dict[str, float]]:
+def repeated(run: Callable[[], Any], device: torch.device) -> tuple[float, int]:
+    """Seconds of one of many runs in a row, and how many these were: between two events on a card, by the clock elsewhere."""
+    run()
+    times = max(REPEATS, math.ceil(SECONDS / max(best_of(run, device, 1), 1e-6)))
+    if device.type != "cuda":
+        clock = time.perf_counter()
+        for _ in range(times):
+            run()
+        return (time.perf_counter() - clock) / times, times
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    with torch.cuda.device(device):
+        begin.record()
+        for _ in range(times):
+            run()
+        end.record()
+        end.synchronize()
+    return begin.elapsed_time(end) / 1e3 / times, times
+
+
+def bytes_a_step(source: str, name: str, weighted: bool) -> tuple[int, int]:
+    """Bytes that a kernel loads and stores for each step of a lane, and those that are filled beforehand."""
+    body = source[source.index("for t in range(steps):") :]
+    found = re.findall(r"tl\.(?:load|store)\((\w+) \+ ", body)
+    counted = [n for n in found if n in STEPWISE and (weighted or n != "WEIGHT")]
+    return sum(1 if n == "FLAGS" else 8 for n in counted), 8 * sum(n in FILLED.get(name, ()) for n in found)
+
+
+def fitted(model: Model, frame: pd.DataFrame, card: Card, key: str) -> tuple[list[str], dict[str, float]]:
     """One panel: wall time of the call, the card's share of it, and what a sample of the series has on the CPU."""
-    frame = simulated(model, series, days, 11)
+    (days, series), launches = frame.shape, [0, 0]
     spent = [0.0]
     solve = Card.solve
 
@@ -60,16 +97,23 @@ def fitted(model: Model, series: int, days: int, card: Card, key: str) -> tuple[
         spent[0] += time.perf_counter() - clock
         return result
 
-    Card.solve = timed  # type: ignore[method-assign]
+    objective = LaneKernel.objective
+
+    def counted(self: LaneKernel, raw: Tensor, *more: Any, **how: Any) -> Any:
+        launches[0] += 1
+        launches[1] += len(raw)
+        return objective(self, raw, *more, **how)
+
+    Card.solve, LaneKernel.objective = timed, counted  # type: ignore[method-assign]
     seconds = []
     try:
         for _ in range(2):
-            spent[0] = 0.0
+            spent[0], launches[:] = 0.0, (0, 0)
             clock = time.perf_counter()
             panel = fit_panel(model, frame, unit="percent", device=card)
             seconds.append(time.perf_counter() - clock)
     finally:
-        Card.solve = solve  # type: ignore[method-assign]
+        Card.solve, LaneKernel.objective = solve, objective  # type: ignore[method-assign]
     table = panel.table
     chosen = np.random.default_rng(0).choice(series, min(SAMPLE, series), replace=False)
     clock = time.perf_counter()
@@ -82,7 +126,8 @@ def fitted(model: Model, series: int, days: int, card: Card, key: str) -> tuple[
     ratio = np.abs(here.loc[both, names].to_numpy(float) / cpu.loc[both, names].to_numpy(float) - 1)
     errors = float(np.nanquantile(ratio, 0.99)) if np.isfinite(ratio).any() else np.nan
     text = [
-        f"{key:<10}{series:>9,} x {days:,} days {seconds[1]:>8.2f} s (first call {seconds[0]:.2f} s), on the card {spent[0]:.2f} s; "
+        f"{key:<10}{series:>9,} x {days:,} days {seconds[1]:>8.2f} s (first call {seconds[0]:.2f} s), on the card {spent[0]:.2f} s "
+        f"in {launches[0]:,} launches of {launches[1] / series:.1f} likelihoods a series; "
         f"CPU {1e3 * per_series:.3f} ms a series; failed {(table['status'] != 'ok').mean():.2%}; of {len(chosen)}: "
         f"log-likelihood {gap:.1e}, 99 % of standard errors {errors:.1e} from the CPU's"
     ]
@@ -90,14 +135,16 @@ def fitted(model: Model, series: int, days: int, card: Card, key: str) -> tuple[
     figures = {
         f"{label}_seconds": seconds[1],
         f"{label}_card_seconds": spent[0],
+        f"{label}_launches": float(launches[0]),
+        f"{label}_likelihoods_a_series": launches[1] / series,
         f"{label}_failed": float((table["status"] != "ok").mean()),
     }
     return text, figures | {f"{label}_loglik_gap": gap, f"{label}_se_gap": errors, f"{label}_cpu_ms_a_series": 1e3 * per_series}
 
 
-def passes(model: Model, series: int, days: int, card: Card) -> tuple[list[str], dict[str, float]]:
-    """One launch of each kernel on as many lanes: seconds, and the bytes that must move."""
-    frame = simulated(model, series, days, 12)
+def passes(model: Model, frame: pd.DataFrame, card: Card) -> tuple[list[str], dict[str, float]]:
+    """One launch of each kernel on as many lanes: seconds, and the bytes that it moves."""
+    days, series = frame.shape
     job = Job.of(model, to_units(model, frame, unit="percent"), PANEL, card)
     batch, kernel = job.batch(list(range(series))), lane_kernel(model.kernel())
     lanes = Lanes.of(batch.data, batch.offsets, batch.places, card.place)
@@ -105,20 +152,19 @@ def passes(model: Model, series: int, days: int, card: Card) -> tuple[list[str],
     natural = kernel.objective(raw, lanes, full=False).natural
     found = kernel.states(natural, lanes)
     ones = (found.states, found.reads, found.density, found.last)
-    steps = lanes.flags.numel()
-    n, r, m = kernel.n, len(kernel.program.reads), len(kernel.program.inputs)
-    runs: dict[str, tuple[Callable[[], Any], int]] = {
-        "score": (lambda: kernel.objective(raw, lanes), steps * (8 * m + 1)),
-        "score_without_outer": (lambda: kernel.objective(raw, lanes, full=False), steps * (8 * m + 1)),
-        "states": (lambda: kernel.states(natural, lanes), steps * (8 * (m + n + r + 1 + found.gates.shape[0]) + 1)),
-        "adjoint": (lambda: kernel.adjoint(natural, lanes, found.states, ones), steps * (8 * (2 * m + 2 * n + r + 1) + 1)),
+    runs: dict[str, tuple[str, Callable[[], Any]]] = {
+        "score": ("objective", lambda: kernel.objective(raw, lanes)),
+        "score_without_outer": ("objective", lambda: kernel.objective(raw, lanes, full=False)),
+        "states": ("states", lambda: kernel.states(natural, lanes)),
+        "adjoint": ("adjoint", lambda: kernel.adjoint(natural, lanes, found.states, ones)),
     }
     text, figures = [], {}
-    for name, (run, moved) in runs.items():
-        run()
-        seconds = best_of(run, card.place, 5)
-        text.append(f"{name:<22}{series:>9,} x {days:,}{1e3 * seconds:>9.2f} ms{moved / seconds / 1e9:>9.0f} GB/s (what must move)")
-        figures |= {f"garch_{name}_ms": 1e3 * seconds, f"garch_{name}_gb_s": moved / seconds / 1e9}
+    for label, (name, run) in runs.items():
+        seconds, times = repeated(run, card.place)
+        moved = lanes.flags.numel() * sum(bytes_a_step(kernel.source(name), name, lanes.weight is not None))
+        rate = moved / seconds / 1e9
+        text.append(f"{label:<22}{series:>9,} x {days:,}{1e3 * seconds:>9.3f} ms ({times} in a row){rate:>9.0f} GB/s")
+        figures |= {f"garch_{label}_ms": 1e3 * seconds, f"garch_{label}_gb_s": rate}
     return text, figures
 
 
@@ -146,11 +192,12 @@ def panels(quick: bool, card: Card | None = None, sizes: tuple[int, int] | None 
     """Text and figures; raises `DeviceError` where there is no card."""
     card = Card("cuda") if card is None else card
     series, days = sizes or ((10_000, 1000) if quick else (100_000, 1000))
+    garch, few = models.garch_normal(), max(series // 10, 2)
+    frame = simulated(garch, series, days, 11)
     parts = [
-        fitted(models.garch_normal(), series, days, card, "garch"),
-        fitted(models.garch_t(), max(series // 10, 2), days, card, "garch_t"),
-        fitted(models.tarch_t(), max(series // 10, 2), days, card, "tarch_t"),
-        passes(models.garch_normal(), series, days, card),
+        fitted(garch, frame, card, "garch"),
+        passes(garch, frame, card),
+        *(fitted(m, simulated(m, few, days, 11), card, n) for n, m in (("garch_t", models.garch_t()), ("tarch_t", models.tarch_t()))),
         cell(max(series // 100, 2), days, card, loop=True),
     ]
     figures: dict[str, float] = {}

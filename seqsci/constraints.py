@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from seqsci.equations.vocabulary import exp, log, sigmoid, softplus, where
 from seqsci.errors import ParameterError, explain
 
@@ -50,6 +52,13 @@ class Constraint(ABC):
         if not self.contains(float(value)):
             raise ParameterError(explain("value outside its admissible set", f"{value:g}", self.admissible, "pass a value inside the set"))
         return self._inverse(float(value))
+
+    def inverses(self, values: np.ndarray) -> list[float]:
+        """`inverse` of many values."""
+        (low, high), numbers = self.bounds, values.tolist()
+        for place in np.flatnonzero(~(np.isfinite(values) & (low <= values) & (values <= high))):
+            self.inverse(numbers[place])
+        return [self._inverse(value) for value in numbers]
 
 
 @dataclass(frozen=True)

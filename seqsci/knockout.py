@@ -45,6 +45,10 @@ class KnockedOut(Mechanism):
         return self.inner.presamples
 
     @property
+    def stacked(self) -> bool:  # type: ignore[override]
+        return self.inner.stacked
+
+    @property
     def references(self) -> tuple[str, ...]:  # type: ignore[override]
         return self.inner.references
 

@@ -58,9 +58,11 @@ class Mechanism:
     own_derived: ClassVar[tuple[Derived, ...]] = ()
     references: ClassVar[tuple[str, ...]] = ()
     simpler: ClassVar[str] = "use a mechanism with fewer states"
+    """What to do where its derivatives are too many to compile."""
     several_modes: ClassVar[bool] = False
     """Whether likelihoods have modes of their own where a parameter lies at its bound: all intervals are then profiles that visit them."""
-    """What to do where its derivatives are too many to compile."""
+    stacked: ClassVar[bool] = False
+    """Whether `check`, `presample` and `starting_values` also take equally long units, (units, rows), to the same bits."""
 
     start: Callable[..., Any]
     read: Callable[..., Any]

@@ -67,6 +67,7 @@ THIRD_PARTY = {
         "equations.torch_backend",
         "cell",
         "lanes",
+        "estimation.lane_algebra",
         "estimation.lane_climb",
         "estimation.lane_solve",
         "panel.card",

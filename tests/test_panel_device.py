@@ -30,7 +30,9 @@ from seqsci.observations.gaussian import Gaussian
 from seqsci.panel.batch import Task
 from seqsci.panel.card import Card
 from seqsci.panel.fitting import fit_panel
+from seqsci.panel.job import Job
 from seqsci.panel.pooling import EmpiricalBayes, Partial
+from seqsci.panel.units import to_units
 from tests.hard_cases import DrivenCell
 from tests.lane_cases import DEVICE, LaneCase, host
 from tests.registry import VOLATILITY, returns
@@ -143,16 +145,6 @@ def test_every_fit_of_a_climb_ends_by_itself_and_those_that_cannot_start_are_tol
     assert not climb(_Valley(), start[:1], torch.arange(1), moving[:1], 2, 1e-12).converged.any()  # type: ignore[arg-type]
 
 
-def test_chunks_fit_the_memory_and_hold_every_unit_once() -> None:
-    task = Task.of(GARCH, 2, math.inf, 100, 2)
-    rows = np.array([1000, 10, 500, 1000, 20, 0])
-    parts = Card(DEVICE, memory=120_000).chunks([0, 1, 2, 3, 4, 5], rows, task)
-    assert sorted(i for p in parts for i in p) == [0, 1, 2, 3, 4, 5] and len(parts) > 1
-    assert parts[0] == [0, 3] or parts[0] in ([0], [3])
-    with pytest.raises(DeviceError, match=r"too little memory for one series(.|\n)*1,000 rows"):
-        Card(DEVICE, memory=1000).chunks([0], rows, task)
-
-
 def run(cell: Cell, inputs: dict[str, Tensor], state: Tensor | None) -> tuple[list[Tensor], Tensor]:
     trace = cell({"gate_logit": inputs["gate_logit"]}, {"y": inputs["y"]}, state)
     outputs = [trace.states, trace.log_density, trace.last, *trace.reads.values()]
@@ -235,8 +227,12 @@ def test_memory_that_runs_out_is_an_error_that_says_how_to_chunk_and_no_failed_r
 
     monkeypatch.setattr(LaneKernel, "objective", full)
     monkeypatch.setattr(Card, "compile", lambda *_: None)
-    with pytest.raises(DeviceError, match=r"too little memory for 3 series of up to 23 rows(.|\n)*memory="):
+    told = r"too little memory for 3 series of up to 23 rows(.|\n)*memory="
+    with pytest.raises(DeviceError, match=told):
         fit_panel(GARCH, wide[list("acd")], unit="percent", estimator=BRIEF, device=DEVICE)
+    job = Job.of(GARCH, to_units(GARCH, wide[list("acd")], unit="percent"), BRIEF, Card(DEVICE))
+    with pytest.raises(DeviceError, match=told):
+        job.batch([0, 1, 2]).evaluate(job.task, np.zeros((3, 3)), False)
 
 
 def test_a_fault_of_one_unit_is_its_row_and_no_other(wide: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:

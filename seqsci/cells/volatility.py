@@ -40,6 +40,11 @@ def _news(z: Expression, rotation: Expression, shift: Expression, power: int) ->
     return where(news < 0, 1 + rotation, 1 - rotation) * size / norm
 
 
+def _dot(a: np.ndarray, b: np.ndarray) -> Any:
+    """Inner products along the last axis, each rounded as that of two vectors."""
+    return (a[..., None, :] @ b[..., :, None])[..., 0, 0]
+
+
 def _growth(z: Expression, forget: Expression, persistence: Expression, rotation: Expression, shift: Expression, power: int) -> Expression:
     """Factor A(z) by which the remembered quantity is multiplied at a standardised surprise z: c' = A(z) c + intercept."""
     kept = forget(shock=absolute(z))
@@ -78,6 +83,7 @@ class Volatility(Mechanism):
     outcomes = (Outcome("log_return", symbol="r", units=("decimal", "percent")),)
     presamples = (Presample("backcast"),)
     references = ("10.1016/0304-405X(94)00821-H", "10.1016/0304-4076(86)90063-1")
+    stacked = True
 
     @property
     def known(self) -> tuple[Known, ...]:  # type: ignore[override]
@@ -227,17 +233,19 @@ class Volatility(Mechanism):
 
     def check(self, outcome: Mapping[str, np.ndarray], unit: str) -> None:
         """Refuse returns whose typical size contradicts their stated unit."""
-        typical = float(np.add.reduce(np.abs(outcome["log_return"]))) / max(len(outcome["log_return"]), 1)
-        if typical > LARGEST_ONE_SIDED.get(unit, np.inf) and outcome["log_return"].min() > 0:
+        returns = outcome["log_return"]
+        sizes = np.add.reduce(np.abs(returns), axis=-1) / max(returns.shape[-1], 1)
+        prices = (sizes > LARGEST_ONE_SIDED.get(unit, np.inf)) & (returns.min(-1, initial=np.inf) > 0)
+        if np.any(prices):
             raise DataError(
                 explain(
                     "all values are > 0 and large: are these prices?",
-                    f"{len(outcome['log_return'])} values stated as {unit} returns, mean {typical:.3g}",
+                    f"{returns.shape[-1]} values stated as {unit} returns, mean {np.max(sizes[prices]):.3g}",
                     "log-returns, which have both signs",
                     "pass np.diff(np.log(prices)) with unit='decimal', or read the prices with kind='prices'",
                 )
             )
-        if typical > LARGEST_TYPICAL.get(unit, np.inf):
+        if (typical := float(np.max(sizes))) > LARGEST_TYPICAL.get(unit, np.inf):
             other, fix = {
                 "decimal": ("percent", "pass unit='percent', or divide by 100"),
                 "percent": ("basis points or prices", "divide basis points by 100; pass log-returns of prices"),
@@ -250,11 +258,12 @@ class Volatility(Mechanism):
                     fix,
                 )
             )
-        if unit == "percent" and 0 < typical < SMALLEST_TYPICAL_PERCENT:
+        small = (sizes > 0) & (sizes < SMALLEST_TYPICAL_PERCENT)
+        if unit == "percent" and np.any(small):
             raise DataError(
                 explain(
                     "returns stated as percent look like decimals",
-                    f"mean |return| = {typical:.3g}",
+                    f"mean |return| = {np.min(sizes[small]):.3g}",
                     f"above {SMALLEST_TYPICAL_PERCENT}",
                     "pass unit='decimal', or multiply by 100",
                 )
@@ -263,9 +272,10 @@ class Volatility(Mechanism):
     def presample(self, outcome: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray]) -> dict[str, float]:
         """Backcast: the 0.94^i-weighted mean of the first 75 values of |r - mean|^p (as arch does)."""
         returns = outcome["log_return"]
-        first = np.abs(returns[:75] - float(np.add.reduce(returns)) / max(len(returns), 1))
-        weights = BACKCAST[: len(first)]
-        return {"backcast": float(weights @ (first**2 if self.scale.power == 2 else first)) / float(np.add.reduce(weights))}
+        center = np.add.reduce(returns, axis=-1) / max(returns.shape[-1], 1)
+        first = np.abs(returns[..., :75] - center[..., None])
+        weights = BACKCAST[: first.shape[-1]]
+        return {"backcast": _dot(weights, first**2 if self.scale.power == 2 else first) / float(np.add.reduce(weights))}
 
     def typical_presample(self, parameters: Mapping[str, float]) -> dict[str, float]:
         """The long-run level, from the intercept and the shares alone."""
@@ -273,15 +283,16 @@ class Volatility(Mechanism):
         share = parameters["persistence"] * (1 - loss * (1 - parameters.get("memory", 0.9)))
         return {"backcast": parameters["intercept"] / max(1 - share, 1e-3)}
 
-    def starting_values(self, outcome: Mapping[str, np.ndarray]) -> Iterator[dict[str, float]]:
+    def starting_values(self, outcome: Mapping[str, np.ndarray]) -> Iterator[dict[str, Any]]:
         """A guess, one with little memory, a small grid; the intercept matches the sample's size of returns."""
         returns = outcome["log_return"]
-        center = float(np.add.reduce(returns)) / len(returns)
-        away = returns - center
-        size = math.sqrt(float(away @ away) / len(returns)) ** self.scale.power
+        center = np.add.reduce(returns, axis=-1) / returns.shape[-1]
+        away = returns - center[..., None]
+        squares = _dot(away, away) / returns.shape[-1]
+        size = np.reshape([math.sqrt(s) ** self.scale.power for s in np.ravel(squares).tolist()], np.shape(squares))  # rounds as one does
         loss = 0.22 if self.scale.power == 1 else 0.0  # 1 - E|z|: news in sigma units is smaller than sigma on average
         quick = ((0.5, 0.6, (0.0, 0.0)),)  # a basin of its own where there is little memory
         grid = list(itertools.product((0.99, 0.95), (0.93, 0.86), ((0.0, 0.0), (0.6, 0.0), (0.0, 0.6), (0.4, 0.3))))
         for p, f, (r, s) in (*grid[:1], *quick, *grid[1:]):
-            inflow = max(size * (1 - p * (f + (1 - f) * (1 - loss))), 1e-12)
+            inflow = np.maximum(size * (1 - p * (f + (1 - f) * (1 - loss))), 1e-12)
             yield {"mean": center, "persistence": p, "memory": f, "rotation": r, "shift": s, "intercept": inflow}

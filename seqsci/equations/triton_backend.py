@@ -21,7 +21,8 @@ from seqsci.equations.triton_printing import TritonPrinter, full, vector
 
 PRESENT, OBSERVED, BEGINS, ENDS = 1, 2, 4, 8
 """Bits of a step: it belongs to the lane (is no padding), its outcome is observed, a sequence starts before it, or ends after it."""
-DATA = "X, FLAGS, WEIGHT, Q, S0, FIRST, STEPS, INDEX, NODES, JACOBIANS, END, LANES, COUNT, SEQUENCES"
+DATA = "X, FLAGS, WEIGHT, Q, S0, FIRST, STEPS, INDEX, NODES, JACOBIANS, END: tl.int64, LANES, COUNT, SEQUENCES"
+"""``END`` has its type in any case, so that data of 2^31 elements and more compile nothing."""
 SWITCHES = "WEIGHTED: tl.constexpr, SEVERAL: tl.constexpr, GIVEN: tl.constexpr, BLOCK: tl.constexpr"
 """Whether weights are read; lanes hold several sequences; sequences start from S0. Lanes of a program."""
 LOG_2 = 0.6931471805599453

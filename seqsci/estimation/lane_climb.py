@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from seqsci.estimation.lane_algebra import inverted, product
 from seqsci.estimation.optimise import _ACCEPT, _FAR, _MAX_RAW_STEP, _NEAR_BOUND, _STEEP
 from seqsci.lanes.launch import LaneKernel
 from seqsci.lanes.layout import Lanes
@@ -15,6 +16,9 @@ from seqsci.lanes.layout import Lanes
 SCORING, ENTERING, TURNING, SEARCHING, DONE = range(5)
 """Where a fit is: in Fisher scoring; about to begin BFGS; in need of a direction; in a line search; at its end."""
 TRIES = 30
+FULL, HALF, FEW = 0.875, 0.5, 4096
+"""Share of fits under way below which those that have ended are taken out, and until which they are evaluated in vain; of few fits, which
+take a large card as long as one, half."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +43,7 @@ class Target:
 
 @dataclass(eq=False)
 class _State:
-    """One entry a fit: point, value, gradient, information; damping; inverse Hessian and line search; counts."""
+    """One entry a fit: point, value, gradient, information; damping; inverse Hessian and line search; counts; whether it has a trial."""
 
     raw: Tensor
     best: Tensor
@@ -57,15 +61,13 @@ class _State:
     evaluations: Tensor
     phase: Tensor
     converged: Tensor
+    ready: Tensor
     moving: Tensor
     index: Tensor
+    place: Tensor
 
     def at(self, rows: Tensor) -> _State:
-        return _State(*[getattr(self, f.name)[rows] for f in fields(self)])
-
-    def put(self, rows: Tensor, part: _State) -> None:
-        for f in fields(self):
-            getattr(self, f.name)[rows] = getattr(part, f.name)
+        return _State(*[getattr(self, f.name).index_select(0, rows) for f in fields(self)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,35 +79,39 @@ class Climbed:
     evaluations: Tensor
     converged: Tensor
 
+    def put(self, s: _State) -> None:
+        for mine, theirs in ((self.raw, s.raw), (self.nll, s.best), (self.evaluations, s.evaluations), (self.converged, s.converged)):
+            mine.index_copy_(0, s.place, theirs)
+
 
 def climb(target: Target, raw: Tensor, index: Tensor, moving: Tensor, limit: int, tolerance: float) -> Climbed:
     """Minimise from raw points (C, n) over the entries that move (C, n); the rules are those of `seqsci.estimation.optimise.maximise`.
 
-    Every round is one launch: a trial point of each fit that has not ended. Those that have are left out of the next one.
+    Every round is one launch, a trial point of each fit that has not ended, and waits for the device once: for how many these are.
     """
     count, n = raw.shape
     zero, whole = raw.new_zeros(count), torch.zeros(count, dtype=torch.int64, device=raw.device)
     value, g, info = target(raw, index, True)
-    square = raw.new_zeros((count, n, n))
+    fixed, sound, square = ~moving.any(1), torch.isfinite(value), raw.new_zeros((count, n, n))
+    place = torch.arange(count, device=raw.device)
     s = _State(
         raw.clone(), value, _masked(g, moving), square if info is None else _masked_square(info, moving), square.clone(), zero + 1e-3,
         torch.zeros_like(raw), zero.clone(), zero.clone(), zero + math.inf, zero + 1.0, whole.clone(), whole.clone(), whole + 1,
-        whole + SCORING, ~moving.any(1), moving.clone(), index,
+        torch.where(sound & ~fixed, SCORING, DONE), fixed & sound, sound & ~fixed, moving.clone(), index, place,
     )  # fmt: skip
-    s.phase[~torch.isfinite(value) | s.converged] = DONE
-    s.converged &= torch.isfinite(value)
-    active = torch.nonzero(s.phase != DONE).flatten()
-    while len(active):
-        part = s.at(active)
-        _propose(part, limit, tolerance)
-        going = torch.nonzero(part.phase != DONE).flatten()
-        if len(going):
-            moved = part.at(going)
-            _answer(target, moved, limit, tolerance)
-            part.put(going, moved)
-        s.put(active, part)
-        active = active[part.phase != DONE]
-    return Climbed(s.raw, s.best, s.evaluations, s.converged)
+    told, scoring = Climbed(raw.clone(), value.clone(), whole.clone(), fixed.clone()), True
+    while count:
+        _propose(s, limit, tolerance, scoring)
+        under_way = s.phase != DONE
+        left, scored = torch.stack([under_way.sum(), (s.phase == SCORING).sum()]).tolist()
+        scoring = scored > 0
+        if left <= (FULL if len(s.phase) > FEW else HALF) * len(s.phase):
+            told.put(s)
+            s = s.at(torch.nonzero(under_way).flatten())
+        if not left:
+            break
+        _answer(target, s, limit, tolerance, scoring)
+    return told
 
 
 def _masked(g: Tensor, moving: Tensor) -> Tensor:
@@ -118,101 +124,91 @@ def _masked_square(info: Tensor, moving: Tensor) -> Tensor:
     return torch.where(both, info, 0.0) + torch.diag_embed((~moving).to(info.dtype))
 
 
-def factor(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Cholesky factors, and which matrices have one."""
-    chol, fault = torch.linalg.cholesky_ex(matrix)
-    return chol, (fault == 0) & torch.isfinite(chol).flatten(1).all(1)
+def _propose(s: _State, limit: int, tolerance: float, scoring: bool) -> None:
+    """Directions and lengths: a damped scoring step, or a new BFGS direction; ``scoring``: whether any fit may be in Fisher scoring.
 
-
-def inverted(chol: Tensor) -> Tensor:
-    """Inverses from Cholesky factors; by triangular solves, which cuBLAS has for batches of any size."""
-    eye = torch.eye(chol.shape[-1], dtype=chol.dtype, device=chol.device).expand_as(chol)
-    half = torch.linalg.solve_triangular(chol, eye, upper=False)
-    inverse: Tensor = half.transpose(1, 2) @ half
-    return inverse
-
-
-def _propose(s: _State, limit: int, tolerance: float) -> None:
-    """Directions and lengths: a damped scoring step, or a new BFGS direction."""
-    diagonal = torch.diagonal(s.info, dim1=1, dim2=2)
-    s.phase = torch.where((s.phase == SCORING) & ((s.evaluations >= limit) | (s.damping >= 1e8)), ENTERING, s.phase)
-    waiting = torch.nonzero(s.phase == SCORING).flatten()
-    while len(waiting):
-        d = diagonal[waiting]
-        chol, good = factor(s.info[waiting] + torch.diag_embed(s.damping[waiting, None] * d + 1e-9))
-        ok, bad = waiting[good], waiting[~good]
-        half = torch.linalg.solve_triangular(chol[good], -s.g[ok, :, None], upper=False)
-        s.step[ok] = torch.linalg.solve_triangular(chol[good].transpose(1, 2), half, upper=True)[..., 0]
-        s.damping[bad] = s.damping[bad] * 10 + 1e-6
-        over = s.damping[bad] >= 1e8
-        s.phase[bad[over]] = ENTERING
-        waiting = bad[~over]
-    scoring = (s.phase == SCORING)[:, None]
-    running = scoring & (s.raw * s.step > 0) & (s.raw.abs() > _NEAR_BOUND)  # one that runs to its bound must not hold up the others
-    s.step = torch.where(running, s.step.clamp(-_MAX_RAW_STEP, _MAX_RAW_STEP), s.step)
-    entering = torch.nonzero(s.phase == ENTERING).flatten()
-    if len(entering):
-        a = s.info[entering]
-        a = a + torch.diag_embed(torch.diagonal(a, dim1=1, dim2=2) * 1e-6 + 1e-8)
-        chol, good = factor(a)
-        eye = torch.eye(a.shape[1], dtype=a.dtype, device=a.device)
-        plain = torch.diag_embed(1.0 / torch.diagonal(a, dim1=1, dim2=2).clamp(min=1e-8))
-        s.inverse[entering] = torch.where(good[:, None, None], inverted(torch.where(good[:, None, None], chol, eye)), plain)
-        s.phase[entering] = TURNING
+    A damped information that is not positive definite is damped more, and the fit sits out a round.
+    """
+    if scoring:
+        _score(s, limit)
+    else:
+        s.ready = s.phase == SEARCHING
     turning = s.phase == TURNING
-    direction = -(s.inverse @ s.g[:, :, None])[..., 0]
-    s.step = torch.where(turning[:, None], direction, s.step)
+    s.step = torch.where(turning[:, None], -product(s.inverse, s.g), s.step)
     slope = (s.step * s.g).sum(1)
     s.slope = torch.where(turning, slope, s.slope)
-    spent = turning & (s.evaluations >= limit)
-    flat = turning & ~spent & (~(slope < 0) | (slope > -0.01 * tolerance))
-    s.converged |= flat
-    s.phase = torch.where(spent | flat, DONE, torch.where(turning, SEARCHING, s.phase))
-    fresh = turning | (s.phase == SCORING)
+    allowed = turning & (s.evaluations < limit)
+    turned = allowed & (slope <= -0.01 * tolerance)
+    s.converged |= allowed & ~turned
+    s.phase = torch.where(turned, SEARCHING, torch.where(turning, DONE, s.phase))
     longest = s.step.abs().amax(1)
+    fresh = turning | (s.phase == SCORING)
     s.length = torch.where(fresh, torch.where(longest > 0, (_MAX_RAW_STEP / longest).clamp(max=1.0), 1.0), s.length)
-    s.low, s.high = torch.where(turning, 0.0, s.low), torch.where(turning, math.inf, s.high)
-    s.tries = torch.where(turning, 0, s.tries)
+    s.low.masked_fill_(turning, 0.0), s.high.masked_fill_(turning, math.inf), s.tries.masked_fill_(turning, 0)
+    s.ready |= turned
 
 
-def _answer(target: Target, s: _State, limit: int, tolerance: float) -> None:
-    """Evaluate the trial points and take the consequences."""
-    plain = s.raw + s.length[:, None] * s.step
-    trial = torch.where(s.moving, torch.where(s.raw.abs() <= _FAR, plain.clamp(-_FAR, _FAR), plain), s.raw)
+def _score(s: _State, limit: int) -> None:
+    """Damped scoring steps; the inverse information of fits that have scored enough."""
     scoring = s.phase == SCORING
-    value, g, info = target(trial, s.index, bool(scoring.any()))
+    entering = (s.phase == ENTERING) | (scoring & ((s.evaluations >= limit) | (s.damping >= 1e8)))
+    scoring &= ~entering
+    d = torch.diagonal(s.info, dim1=1, dim2=2)
+    ridge = torch.where(entering[:, None], 1e-6 * d + 1e-8, s.damping[:, None] * d + 1e-9)
+    found, good = inverted(s.info + torch.diag_embed(ridge))
+    plain = torch.diag_embed(1.0 / (d + ridge).clamp(min=1e-8))
+    s.inverse = torch.where(entering[:, None, None], torch.where(good[:, None, None], found, plain), s.inverse)
+    s.phase = torch.where(entering, TURNING, s.phase)
+    step = -product(found, s.g)
+    running = (s.raw * step > 0) & (s.raw.abs() > _NEAR_BOUND)  # one that runs to its bound must not hold up the others
+    step = torch.where(running, step.clamp(-_MAX_RAW_STEP, _MAX_RAW_STEP), step)
+    stepping = scoring & good
+    s.step = torch.where(stepping[:, None], step, s.step)
+    s.damping = torch.where(scoring & ~good, s.damping * 10 + 1e-6, s.damping)
+    s.ready = stepping | (s.phase == SEARCHING)
+
+
+def _answer(target: Target, s: _State, limit: int, tolerance: float, full: bool) -> None:
+    """Evaluate the trial points and take the consequences; ``full``: whether any fit is in Fisher scoring."""
+    plain = s.raw + s.length[:, None] * s.step
+    trial = torch.where(s.raw.abs() <= _FAR, plain.clamp(-_FAR, _FAR), plain)
+    trial = torch.where(s.moving & s.ready[:, None], trial, s.raw)
+    value, g, info = target(trial, s.index, full)
     g = _masked(g, s.moving)
-    s.evaluations += 1
-    better = value < s.best
-    decrease = s.best - value
-    taken = scoring & better
-    if info is not None:
+    s.evaluations += s.ready
+    better, decrease = value < s.best, s.best - value
+    taken = None
+    if full and info is not None:
+        scoring = s.ready & (s.phase == SCORING)
+        taken = scoring & better
         s.info = torch.where(taken[:, None, None], _masked_square(info, s.moving), s.info)
-    s.damping = torch.where(scoring, torch.where(better, (s.damping * 0.2).clamp(min=1e-9), s.damping * 8 + 1e-6), s.damping)
-    s.phase = torch.where(scoring & torch.where(better, decrease < 0.05, s.damping > 1e2), ENTERING, s.phase)
+        s.damping = torch.where(scoring, torch.where(better, (s.damping * 0.2).clamp(min=1e-9), s.damping * 8 + 1e-6), s.damping)
+        enough = scoring & torch.where(better, decrease < 0.05, s.damping > 1e2)
     searching = s.phase == SEARCHING
     slope = (g * s.step).sum(1)
-    high = ~(value <= s.best + _ACCEPT * s.length * s.slope)
-    low = ~high & (slope < _STEEP * s.slope)
-    found = ~high & ~low
-    s.high, s.low = torch.where(searching & high, s.length, s.high), torch.where(searching & low, s.length, s.low)
-    s.tries += searching.to(s.tries.dtype)
-    middle = torch.where(torch.isfinite(s.high), 0.5 * (s.low + s.high), 2.0 * s.low)
+    fallen, steep = value <= s.best + _ACCEPT * s.length * s.slope, slope < _STEEP * s.slope
+    found = fallen & ~steep
+    s.high, s.low = torch.where(searching & ~fallen, s.length, s.high), torch.where(searching & fallen & steep, s.length, s.low)
+    s.tries += searching
+    middle = torch.where(s.high < math.inf, 0.5 * (s.low + s.high), 2.0 * s.low)
     narrow = (s.high - s.low < 1e-6 * s.low.clamp(min=1e-3)) | (s.evaluations >= limit) | (s.tries >= TRIES)
     ended = searching & (found | narrow)
     s.length = torch.where(searching & ~ended, middle, s.length)
     stuck, stepped = ended & ~better, ended & better  # no descent along an exact gradient: a kink, or rounding
-    y, moved = g - s.g, torch.where(s.moving, trial - s.raw, 0.0)
+    y, moved = g - s.g, torch.where(s.moving, trial - s.raw, 0.0)  # what is held may be infinite
     sy = (moved * y).sum(1)
-    hy = (s.inverse @ y[:, :, None])[..., 0]
-    scale = torch.where(sy > 1e-12, sy, 1.0)[:, None, None]
-    one, cross = moved[:, :, None] * moved[:, None, :], hy[:, :, None] * moved[:, None, :]
-    updated = s.inverse + (1.0 + (hy * y).sum(1)[:, None, None] / scale) * one / scale - (cross + cross.transpose(1, 2)) / scale
-    s.inverse = torch.where((stepped & found & (sy > 1e-12))[:, None, None], updated, s.inverse)
+    curved = stepped & found & (sy > 1e-12)
+    hy, scale = product(s.inverse, y), torch.where(curved, sy, 1.0)[:, None]
+    weight = (1.0 + (hy * y).sum(1, keepdim=True) / scale) / scale
+    cross = (hy / scale)[:, :, None] * moved[:, None, :]
+    updated = s.inverse + (weight * moved)[:, :, None] * moved[:, None, :] - cross - cross.transpose(1, 2)
+    s.inverse = torch.where(curved[:, None, None], updated, s.inverse)
     s.small = torch.where(stepped, torch.where(decrease < tolerance, s.small + 1, 0), s.small)
-    settled = stepped & (s.small >= 2)
-    s.converged |= stuck | settled
-    s.phase = torch.where(stuck | settled, DONE, torch.where(stepped, TURNING, s.phase))
-    accepted = taken | stepped
+    over = stuck | (stepped & (s.small >= 2))
+    s.converged |= over
+    s.phase = torch.where(over, DONE, torch.where(stepped, TURNING, s.phase))
+    if taken is not None:
+        s.phase = torch.where(enough, ENTERING, s.phase)
+    accepted = stepped if taken is None else taken | stepped
     s.raw, s.g = torch.where(accepted[:, None], trial, s.raw), torch.where(accepted[:, None], g, s.g)
     s.best = torch.where(accepted, value, s.best)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from seqsci.estimation.fused import BOUND_COST, COLLAPSE, HOPELESS, KINK_STEP, NEAR_BOUND, SMOOTH_STEP, VANISHED
-from seqsci.estimation.lane_climb import Climbed, Target, climb, factor, inverted
+from seqsci.estimation.lane_algebra import inverted
+from seqsci.estimation.lane_climb import Climbed, Target, climb
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +65,10 @@ def solve(target: Target, points: Tensor, rules: Rules) -> Found:
     order = torch.arange(s, device=points.device).expand(u, s)
     if s > rules.starts or rules.far < math.inf:
         begin = 1 if s <= rules.starts else rules.forced
-        if begin < s:
-            rest = points[:, begin:].reshape(-1, n)
-            found = target(rest, lanes.repeat_interleave(s - begin), False)[0].view(u, s - begin)
-            value[:, begin:] = torch.where(torch.isfinite(found), found, math.inf)
-            evaluations += s - begin
+        for j in range(begin, s):
+            found = target(points[:, j], lanes, False)[0]
+            value[:, j] = torch.where(torch.isfinite(found), found, math.inf)
+        evaluations += max(s - begin, 0)
         if s > rules.starts:
             order = torch.argsort(value, dim=1, stable=True)
     tries = min(s, max(rules.starts, 1))
@@ -142,9 +142,8 @@ def curvature(target: Target, raw: Tensor, index: Tensor, moving: Tensor, rules:
         hessian = natural * here.slope[:, :, None] * here.slope[:, None, :]
     else:
         hessian = torch.zeros_like(outer)
-        chol, good = factor(outer + torch.diag_embed((~moving).to(outer.dtype)))
-        eye = torch.eye(outer.shape[1], dtype=outer.dtype, device=outer.device)
-        joint = torch.diagonal(inverted(torch.where(good[:, None, None], chol, eye)), dim1=1, dim2=2)
+        inverse, good = inverted(outer + torch.diag_embed((~moving).to(outer.dtype)))
+        joint = torch.diagonal(inverse, dim1=1, dim2=2)
         for a in torch.nonzero(rules.moving).flatten().tolist():
             d = outer[:, a, a]
             step = torch.where(d > 0, SMOOTH_STEP / torch.sqrt(d), 1e-6)

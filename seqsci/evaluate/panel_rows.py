@@ -70,15 +70,14 @@ def panel_of(predictors: Sequence[Predictor], frame: Any, by: str, unit: str | N
 
 
 def _dated(units: Units) -> dict[str, Any]:
-    """The index as dates where it can be read so, and the units that lack one."""
+    """The reasons, with the units that lack a date."""
     import pandas as pd
 
     if units.index is None:
         return {}
-    index = units.index
-    lost = np.asarray(pd.isna(index))
+    lost = np.asarray(pd.isna(units.index))
     code = np.repeat(np.arange(len(units)), np.diff(units.offsets))
-    return {"index": index, "reasons": units.reasons | {int(i): "a date is missing" for i in np.unique(code[lost])}}
+    return {"reasons": units.reasons | {int(i): "a date is missing" for i in np.unique(code[lost])}}
 
 
 def starts_of(units: Units, first: Any, window: int | None) -> tuple[Array, str]:

@@ -98,8 +98,8 @@ class LaneKernel:
     def states(self, parameters: Tensor, lanes: Lanes) -> LanePass:
         """Filter all lanes at natural parameters (lanes, k), or (k,) for all."""
         p, shape = self.program, lanes.flags.shape
-        planes = [parameters.new_zeros((c, *shape)) for c in (self.n, len(p.reads), 3 * len(p.gates), 1)]
-        planes[2].fill_(torch.nan)
+        sizes = (self.n, 0.0), (len(p.reads), 0.0), (3 * len(p.gates), torch.nan), (1, 0.0)
+        planes = [parameters.new_full((count, *shape), value) for count, value in sizes]
         last = torch.zeros_like(lanes.S0)
         self._launch("states", self._each(parameters, lanes), lanes, None, (*planes, last), {})
         return LanePass(planes[0], planes[1], planes[2], planes[3][0], last)
@@ -140,14 +140,16 @@ class LaneKernel:
         sizes = (lanes.flags.numel(), len(lanes), count, lanes.Q.shape[1])
         data = (lanes.X, lanes.flags, weight, lanes.Q, lanes.S0, lanes.first, steps, index, *nodes, *sizes)
         known = {**switches, "WEIGHTED": lanes.weight is not None, "SEVERAL": lanes.several, "GIVEN": lanes.given, "BLOCK": block}
+        self._run(name, programs, (values.t().contiguous(), *data, *arrays), known, interpret)
+
+    def _run(self, name: str, programs: int, arguments: tuple[Any, ...], known: dict[str, Any], interpret: bool) -> None:
         kernel = load(self.source(name), name, self.label, interpret)
-        planes = values.t().contiguous()
         if interpret:
             with np.errstate(all="ignore"):
-                kernel[(programs,)](planes, *data, *arrays, **known)
+                kernel[(programs,)](*arguments, **known)
             return
-        with torch.cuda.device(values.device):
-            kernel[(programs,)](planes, *data, *arrays, **known, num_warps=1, enable_fp_fusion=True)
+        with torch.cuda.device(arguments[0].device):
+            kernel[(programs,)](*arguments, **known, num_warps=1, enable_fp_fusion=True)
 
 
 @functools.lru_cache(maxsize=256)
@@ -161,10 +163,15 @@ def _nodes(device: torch.device) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(NODES).to(device), torch.from_numpy(JACOBIANS).to(device)
 
 
-def square(triangle: Tensor, k: int) -> Tensor:
-    """Symmetric matrices (C, k, k) from planes of their lower triangles."""
+@functools.lru_cache(maxsize=64)
+def _square(k: int, device: torch.device) -> Tensor:
     place = np.zeros((k, k), np.int64)
     for number, (a, b) in enumerate(zip(*np.tril_indices(k), strict=True)):
         place[a, b] = place[b, a] = number
-    found: Any = triangle.t()[:, torch.from_numpy(place.reshape(-1)).to(triangle.device)]
-    return found.reshape(-1, k, k)  # type: ignore[no-any-return]
+    return torch.from_numpy(place.reshape(-1)).to(device)
+
+
+def square(triangle: Tensor, k: int) -> Tensor:
+    """Symmetric matrices (C, k, k) from planes of their lower triangles."""
+    found: Tensor = triangle[_square(k, triangle.device)]
+    return found.t().reshape(-1, k, k)

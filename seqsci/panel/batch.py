@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +12,8 @@ from seqsci.estimation.fused import KINKED_TOLERANCE, SMOOTH_TOLERANCE, no_infor
 from seqsci.estimation.fused_panel import evaluate_many, solve_many
 from seqsci.kernel import Packed
 from seqsci.model import Model
+from seqsci.panel.guesses import presamples
+from seqsci.panel.stretches import Stretches
 from seqsci.panel.units import Units
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Batch:
     """Stretches of rows packed end to end, each a fit of its own; ``offsets``, ``places``: where fits begin among rows and sequences.
 
     ``column`` is that of the first outcome; ``count``, ``spread``: observed values of each fit and their log standard deviation;
-    ``card``: where fits are made, None for the CPU.
+    ``card``: where fits are made, None for the CPU; ``weighted``: whether any weight differs from 1.
     """
 
     data: Packed
@@ -121,6 +122,7 @@ class Batch:
     spread: Array
     column: int
     card: Card | None = None
+    weighted: bool = False
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -128,44 +130,37 @@ class Batch:
     @property
     def scored(self) -> Array:
         """Number of observed values of each fit whose weight is not zero."""
-        return np.add.reduceat(((self.data.observed == 1) & (self.data.weight > 0)).astype(float), self.offsets[:-1])
+        if not self.weighted:
+            return self.count
+        return np.add.reduceat((self.data.observed == 1) & (self.data.weight > 0), self.offsets[:-1], dtype=float)
 
     @classmethod
-    def of(cls, model: Model, units: Units, cuts: Sequence[slice], factor: float) -> Batch:
+    def of(cls, model: Model, units: Units, cuts: Stretches, factor: float, card: Card | None = None) -> Batch:
         """Pack stretches of the units' rows, outcomes multiplied by a factor."""
-        mechanism = model.mechanism
-        offsets = np.cumsum([0, *(c.stop - c.start for c in cuts)]).astype(np.int64)
-        y = _joined(units.outcome, cuts)
+        mechanism, offsets = model.mechanism, cuts.offsets
+        y = cuts.joined(units.outcome)
         y = y if factor == 1.0 else y * factor
-        reset = _joined(units.reset, cuts).copy()
+        reset = cuts.joined(units.reset).copy()
         reset[offsets[:-1]] = True
-        known = {n: _joined(v, cuts) for n, v in units.known.items()}
-        more = [_joined(v, cuts) for v in units.more.values()]
+        known = {n: cuts.joined(v) for n, v in units.known.items()}
+        more = [cuts.joined(v) for v in units.more.values()]
         X = np.ascontiguousarray(np.column_stack([*known.values(), y, *more])) if known or more else y.reshape(-1, 1)
-        weight = _ones(len(y)) if units.weight is None else _joined(units.weight, cuts)
+        weight = cuts.joined(units.weight) if units.weight is not None else _ones(len(y), card is None)
         firsts = np.flatnonzero(reset)
-        places = np.searchsorted(firsts, offsets).astype(np.int64)
-        observed = ~np.isnan(y)
         Q = np.zeros((len(firsts), len(mechanism.presamples)))
-        if mechanism.presamples:
-            outcome, full = mechanism.outcomes[0].name, bool(observed.all())
-            for q, (a, b) in enumerate(zip(firsts.tolist(), [*firsts[1:].tolist(), len(y)], strict=True)):
-                seen: Any = slice(None) if full else observed[a:b]
-                presample = mechanism.presample({outcome: y[a:b][seen]}, {n: v[a:b][seen] for n, v in known.items()})
-                Q[q] = [presample[p.name] for p in mechanism.presamples]
+        outcome, observed = mechanism.outcomes[0].name, y == y  # NaN is no number
+        sequences, missing = Stretches(firsts, np.append(firsts[1:], len(y))), np.flatnonzero(~observed)
+        for stack in sequences.stacks(missing) if mechanism.presamples else ():
+            seen = ({outcome: stack.of(y)}, {n: stack.of(v) for n, v in known.items()})
+            Q[stack.which] = presamples(mechanism, *seen)
         S0 = np.zeros((len(firsts), len(mechanism.states)))
         data = Packed(X, observed.view(np.uint8), weight, reset.view(np.uint8), Q, S0, 0)
-        return cls(data, offsets, places, *_sizes(y, observed, offsets), len(known))
-
-    def outcomes(self) -> list[Array]:
-        """Observed outcomes of each fit."""
-        y, seen = np.ascontiguousarray(self.data.X[:, self.column]), self.data.observed.view(bool)
-        pairs = list(itertools.pairwise(self.offsets.tolist()))
-        return [y[a:b] for a, b in pairs] if seen.all() else [y[a:b][seen[a:b]] for a, b in pairs]
+        places, sizes = np.searchsorted(firsts, offsets).astype(np.int64), _sizes(y, observed, offsets)
+        return cls(data, offsets, places, *sizes, len(known), card, units.weight is not None)
 
     def weighing(self, weight: Array) -> Batch:
         """The same rows under other weights."""
-        return replace(self, data=replace(self.data, weight=weight))
+        return replace(self, data=replace(self.data, weight=weight), weighted=True)
 
     def solve(self, task: Task, points: Array, gaps: bool, errors: bool = True, free: Array | None = None) -> Solved:
         """Fit every stretch from its starting points (u, points, n); ``free``: the parameters that move, where not all of the task's."""
@@ -197,7 +192,7 @@ class Batch:
         """All stretches as the sequences of a single fit."""
         y, seen = self.data.X[:, self.column], self.data.observed.astype(bool)
         ends = np.array([0, len(self.data.X)]), np.array([0, len(self.data.Q)])
-        return Batch(self.data, *ends, *_sizes(y, seen, ends[0]), self.column)
+        return Batch(self.data, *ends, *_sizes(y, seen, ends[0]), self.column, self.card, self.weighted)
 
     def evaluate(self, task: Task, raw: Array, gaps: bool) -> tuple[Array, Array, Array]:
         """At raw points (u, n), without the prior: negative log-likelihood (u,), natural values (u, n), its gradient by raw (u, n)."""
@@ -214,33 +209,37 @@ _held = [np.ones(2**16)]
 """Ones that all batches share, so that no new memory is touched for weights; replaced by a longer array when one is needed."""
 
 
-def _ones(rows: int) -> Array:
+def _ones(rows: int, whole: bool) -> Array:
+    """Weights of 1, an array of that length where compiled code reads them."""
+    if not whole:
+        return np.broadcast_to(_held[0][0], rows)
     if len(_held[0]) < rows:
         _held[0] = np.ones(2 * rows)
     return _held[0][:rows]
 
 
-def _joined(values: Array, cuts: Sequence[slice]) -> Array:
-    """Stretches end to end: a view where they lie so already."""
-    if all(a.stop == b.start for a, b in itertools.pairwise(cuts)):
-        return values[cuts[0].start : cuts[-1].stop]
-    return np.concatenate([values[c] for c in cuts])
-
-
 def _sizes(y: Array, observed: Array, offsets: Array) -> tuple[Array, Array]:
     """Number of observed values, and log standard deviation of each fit as `seqsci.estimation.search.log_spread` has it."""
-    starts = offsets[:-1]
-    if observed.all() and np.count_nonzero(y[1:] == y[:-1]) < 2:
-        return np.diff(offsets).astype(float), np.full(len(starts), -np.inf)
-    value = np.where(observed, y, 0.0)
-    count = np.add.reduceat(observed.astype(float), starts)
-    seen = y[observed]
-    ends = np.cumsum(count).astype(np.int64)[:-1]
-    repeated = np.r_[0, np.cumsum(np.r_[False, seen[1:] == seen[:-1]])]  # pairs before each observed row; across fits they do not matter
-    first = np.r_[0, ends]
-    pairs = repeated[np.r_[ends, len(seen)]] - repeated[np.minimum(first + 1, len(seen))]
-    mean = np.add.reduceat(value, starts) / count
-    away = np.where(observed, y - np.repeat(mean, np.diff(offsets)), 0.0)
-    with np.errstate(divide="ignore"):
-        spread = 0.5 * np.log(np.add.reduceat(away**2, starts) / count)
-    return count, np.where(pairs > 1, spread, -np.inf)
+    fits = Stretches.between(offsets)
+    count, spread = fits.lengths.astype(float), np.full(len(fits), -np.inf)
+    for part in fits.parts():
+        a, b = int(offsets[part.start]), int(offsets[part.stop])
+        own, starts = observed[a:b], offsets[part] - a
+        if whole := bool(own.all()):
+            seen = y[a:b]
+        else:
+            seen, count[part] = y[a:b][own], np.add.reduceat(own, starts, dtype=float)
+        same = seen[1:] == seen[:-1]
+        if np.count_nonzero(same) < 2:
+            continue
+        ends = np.cumsum(count[part]).astype(np.int64)[:-1]
+        first = np.r_[0, ends]
+        repeated = np.r_[0, np.cumsum(np.r_[False, same])]  # pairs before each observed row; across fits they do not matter
+        pairs = repeated[np.r_[ends, len(seen)]] - repeated[np.minimum(first + 1, len(seen))]
+        value = y[a:b] if whole else np.where(own, y[a:b], 0.0)
+        away = y[a:b] - np.repeat(np.add.reduceat(value, starts) / count[part], fits.lengths[part])
+        away = away if whole else np.where(own, away, 0.0)
+        with np.errstate(divide="ignore"):
+            deviation = 0.5 * np.log(np.add.reduceat(away**2, starts) / count[part])
+        spread[part] = np.where(pairs > 1, deviation, -np.inf)
+    return count, spread

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,15 +17,54 @@ from seqsci.estimation.lane_climb import Target
 from seqsci.estimation.lane_solve import Rules, curvature, solve
 from seqsci.lanes.device import device_of, free_memory, memory_told
 from seqsci.lanes.launch import lane_kernel
-from seqsci.lanes.layout import Lanes
+from seqsci.lanes.layout import MOVED, ROWS, Lanes
 
 if TYPE_CHECKING:
     from seqsci.kernel import Kernel
     from seqsci.panel.batch import Batch, Task
+    from seqsci.panel.units import Units
 
 Array = np.ndarray
 SHARE = 0.5
 """Share of the free memory that a chunk may take."""
+GRID = 20
+"""Most starting points that a mechanism is taken to give, where more are asked for than it forces."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Bytes that fits take on a card, which `tests/test_panel_memory.py` holds against what is allocated.
+
+    Attributes:
+        row, sequence: of each step and each sequence of a lane; points: of a lane's starting points; climbs: how many at once.
+        climb: of a climb at its peak: its state, the state without the fits that have ended, the answer of a launch.
+    """
+
+    row: int
+    sequence: int
+    points: int
+    climb: int
+    climbs: int
+
+    @classmethod
+    def of(cls, task: Task, weighted: bool) -> Size:
+        """The sizes of a task on rows with or without weights."""
+        mechanism, n = task.model.mechanism, len(task.names)
+        row = 8 * (len(mechanism.known) + len(mechanism.outcomes)) + 1 + 8 * (weighted or bool(len(task.centre)))
+        points = task.starts if task.starts <= task.forced else max(task.starts, GRID)
+        climbs = max(task.starts, 1) if task.far == np.inf else 1
+        sequence = 8 * (len(mechanism.presamples) + len(mechanism.states))
+        return cls(row, sequence, 8 * points * (n + 3), 8 * (8 * n * n + 14 * n + 40), climbs)
+
+    def bytes(self, lanes: int, rows: int, sequences: int) -> int:
+        """What so many lanes take of so many rows and sequences each."""
+        each = self.row * rows + self.sequence * sequences + self.points + self.climbs * self.climb
+        return lanes * each + MOVED * min(lanes * rows, ROWS + rows)
+
+    def lanes(self, budget: float, rows: int, sequences: int) -> int:
+        """How many lanes the budget holds."""
+        few = int(budget // self.bytes(1, rows, sequences))
+        return max(few, int((budget - MOVED * (ROWS + rows)) // (self.bytes(1, rows, sequences) - MOVED * rows)))
 
 
 @dataclass(frozen=True)
@@ -47,36 +87,42 @@ class Card:
             raise DeviceError(explain("memory is no number of bytes", self.memory, "> 0", "leave it out, or pass bytes: memory=8e9"))
         object.__setattr__(self, "place", device_of(self.device))
 
-    def chunks(self, positions: list[int], rows: Array, task: Task) -> list[list[int]]:
-        """Positions in chunks that the memory holds, equally long ones together; ``rows`` are the lengths of all units."""
+    def chunks(self, positions: list[int], units: Units, task: Task) -> list[list[int]]:
+        """Positions in chunks that the memory holds, equally long ones together."""
         budget = SHARE * free_memory(self.place) if self.memory is None else float(self.memory)
-        n, starts = len(task.names), max(task.starts, 1)
-        columns = len(task.model.mechanism.known) + len(task.model.mechanism.outcomes)
-        step, lane = 8 * (3 * columns + 4), 8 * starts * (12 * n * n + 40 * n + 40)
-        order = sorted(positions, key=lambda i: -int(rows[i]))
+        places = np.array(positions, np.int64)
+        cuts = units.stretches(places)
         found: list[list[int]] = []
-        while order:
-            each = step * max(int(rows[order[0]]), 1) + lane
-            count = int(budget // each)
+        sequences = units.sequences(cuts)
+        order = np.argsort(-cuts.lengths, kind="stable")
+        size = Size.of(task, units.weight is not None)
+        while len(order):
+            longest, most = int(cuts.lengths[order[0]]), int(sequences[order].max())
+            count = size.lanes(budget, longest, most)
             if count < 1:
-                got = f"{budget / 1e9:.3g} GB for a series of {int(rows[order[0]]):,} rows, which takes {each / 1e9:.3g} GB"
+                each = size.bytes(1, longest, most)
+                got = f"{budget / 1e9:.3g} GB for a series of {longest:,} rows, which takes {each / 1e9:.3g} GB"
                 fix = "free the card's memory, or leave device= out for such series"
                 raise DeviceError(explain("the card has too little memory for one series", got, "room for one series", fix))
-            found.append(order[:count])
+            found.append(places[order[:count]].tolist())
             order = order[count:]
         return found
 
-    def compile(self, task: Task, kernel: Kernel) -> None:
-        """Write and compile the kernels by a launch on one step, so that what cannot be printed or compiled is told before any fit."""
+    def compile(self, task: Task, kernel: Kernel, weighted: bool, several: bool) -> None:
+        """Write and compile what fits launch, by launches on one step: what cannot be printed or compiled is told before any fit.
+
+        weighted, several: whether the lanes have weights, and more than one sequence each.
+        """
         card, p = lane_kernel(kernel), kernel.program
         one = torch.full((1, 1), PRESENT | BEGINS | ENDS, dtype=torch.uint8, device=self.place)
         Q, S0 = (torch.zeros((len(group), 1), dtype=torch.float64, device=self.place) for group in (p.presamples, p.states))
         first, length = torch.arange(2, device=self.place), torch.ones(1, dtype=torch.int64, device=self.place)
         X = torch.zeros((len(p.inputs), 1, 1), dtype=torch.float64, device=self.place)
-        lanes = Lanes(X, one, None, Q, S0, False, first, False, length)
+        lanes = Lanes(X, one, torch.ones_like(X[0]) if weighted else None, Q, S0, False, first, several, length)
         raw = torch.zeros((1, kernel.k), dtype=torch.float64, device=self.place)
         with memory_told("one step", "free the card's memory"):
-            card.objective(raw, lanes)
+            for full in (True, False):
+                card.objective(raw, lanes, full=full)
             if task.newton:
                 card.information(raw, lanes)
 
@@ -92,10 +138,7 @@ class Card:
 
     def solve(self, batch: Batch, task: Task, points: Array, kernel: Kernel, errors: bool, free: Array) -> tuple[Array, ...]:
         """The entries of `seqsci.panel.batch.Solved` in order, for starting points (u, points, n)."""
-        fix = (
-            f"fit_panel(..., device=Card({str(self.device)!r}, memory={0.5 * SHARE * free_memory(self.place):.1g})): chunks that take less"
-        )
-        with memory_told(f"{len(batch):,} series of up to {int(np.diff(batch.offsets).max()):,} rows at once", fix):
+        with self._told(batch):
             target = self._target(batch, task, kernel)
             rules = self._rules(batch, task, kernel, free)
             best = solve(target, self._there(points), rules)
@@ -113,8 +156,15 @@ class Card:
 
     def evaluate(self, batch: Batch, task: Task, raw: Array, kernel: Kernel) -> tuple[Array, Array, Array]:
         """Negative log-likelihood (u,) without the prior, natural values and gradients (u, n) at raw points (u, n)."""
-        found = lane_kernel(kernel).objective(self._there(raw), self._lanes(batch), full=False)
-        return found.nll.cpu().numpy(), found.natural.cpu().numpy(), found.gradient.cpu().numpy()
+        with self._told(batch):
+            found = lane_kernel(kernel).objective(self._there(raw), self._lanes(batch), full=False)
+            return found.nll.cpu().numpy(), found.natural.cpu().numpy(), found.gradient.cpu().numpy()
+
+    def _told(self, batch: Batch) -> AbstractContextManager[None]:
+        """Where the card's memory runs out, an error that says how to take less."""
+        less = f"{0.5 * SHARE * free_memory(self.place):.1g}"
+        fix = f"fit_panel(..., device=Card({str(self.device)!r}, memory={less})): chunks that take less"
+        return memory_told(f"{len(batch):,} series of up to {int(np.diff(batch.offsets).max()):,} rows at once", fix)
 
     def _rules(self, batch: Batch, task: Task, kernel: Kernel, free: Array) -> Rules:
         n = len(task.names)

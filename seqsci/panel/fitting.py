@@ -16,9 +16,10 @@ from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.standard_errors import ClusterSandwich
 from seqsci.model import Model
 from seqsci.panel import pool
-from seqsci.panel.job import Job, Rows
+from seqsci.panel.job import Job
 from seqsci.panel.pooling import EmpiricalBayes, PerGroup
 from seqsci.panel.result import Panel, Population
+from seqsci.panel.rows import Rows, filled
 from seqsci.panel.store import Store
 from seqsci.panel.units import Units, to_units
 
@@ -83,14 +84,13 @@ def fit_panel(
     job.compile()
     population = None
     if pooled:
-        rows, population = _pooled(job, estimator, threads)  # type: ignore[arg-type]
-        results = dict(rows)
+        results, population = _pooled(job, estimator, threads)  # type: ignore[arg-type]
     else:
         results = _by_themselves(job, threads, Store(None if store is None else Path(store), job.signature()))
     return Panel(_table(model, units, by, results, population), model, units.measure, units, by, population)
 
 
-def _pooled(job: Job, estimator: EmpiricalBayes, threads: int | None) -> tuple[Rows, Population | None]:
+def _pooled(job: Job, estimator: EmpiricalBayes, threads: int | None) -> tuple[list[Rows], Population | None]:
     try:
         return estimator.pooling.estimate(job, threads)
     except KeyboardInterrupt:
@@ -98,20 +98,20 @@ def _pooled(job: Job, estimator: EmpiricalBayes, threads: int | None) -> tuple[R
         raise
 
 
-def _by_themselves(job: Job, threads: int | None, kept: Store) -> dict[int, Any]:
+def _by_themselves(job: Job, threads: int | None, kept: Store) -> list[Rows]:
     units = job.units
     kept.check()
     results = kept.read(units)
-    wanted = [i for i in range(len(units)) if i not in results]
-
-    def take(rows: Rows) -> None:
-        results.update(rows)
+    done = {i for part in results for i in part.places.tolist()}
+    wanted = [i for i in range(len(units)) if i not in done]
+    take = results.extend
 
     try:
         if job.card is not None:
             _on_card(job, wanted, take)
         elif not pool.each(job.surely, wanted, threads, take, lambda: kept.write(units, results)):
-            print(f"\nseqsci: interrupted; {len(results):,} of {len(units):,} series are done", file=sys.stderr)
+            count = sum(len(part.places) for part in results)
+            print(f"\nseqsci: interrupted; {count:,} of {len(units):,} series are done", file=sys.stderr)
     finally:
         try:
             kept.write(units, results)
@@ -126,11 +126,11 @@ def _card(device: str | Card) -> Card:
     return device if isinstance(device, Card) else Card(device)
 
 
-def _on_card(job: Job, wanted: list[int], take: Callable[[Rows], None]) -> None:
+def _on_card(job: Job, wanted: list[int], take: Callable[[list[Rows]], None]) -> None:
     """Chunk after chunk in this thread; Ctrl-C keeps what is done."""
     bar, card = pool.Bar(len(wanted), "series"), job.card
     try:
-        for part in card.chunks(wanted, np.diff(job.units.offsets), job.task) if card is not None else ():
+        for part in card.chunks(wanted, job.units, job.task) if card is not None else ():
             take(job.surely(part))
             bar.advance(len(part))
     except KeyboardInterrupt:
@@ -139,13 +139,22 @@ def _on_card(job: Job, wanted: list[int], take: Callable[[Rows], None]) -> None:
         bar.close()
 
 
-def _table(model: Model, units: Units, by: str, results: dict[int, Any], population: Population | None) -> pd.DataFrame:
-    unfinished = {"status": "not run", "reason": "interrupted", "converged": False}
-    plain = {"at_bound": "", "evaluations": 0, "seconds": 0.0}
-    rows = [{by: units.ids[i], "rows": units.count(i), **plain, **results.get(i, unfinished)} for i in range(len(units))]
-    columns = [by, "status", "reason", "converged", "rows", "log_likelihood"]
+def _table(model: Model, units: Units, by: str, parts: list[Rows], population: Population | None) -> pd.DataFrame:
+    count, nothing = len(units), float("nan")
+    done = np.zeros(count, bool)
+    for part in parts:
+        done[part.places] |= "rows" in part.columns
+    rest = np.flatnonzero(~done)
+    rows = np.zeros(count, np.int64)
+    rows[rest] = units.counts(rest)
     shrunk = set() if population is None else set(population.prior.names)
+    kept = model.active_prior is not None or any("prior_kept" in part.columns for part in parts)
+    columns: dict[str, Any] = {"status": "not run", "reason": "interrupted", "converged": False, "rows": rows, "log_likelihood": nothing}
     for n in model.free_names:
-        columns += [n, f"se_{n}", *([f"shrink_{n}"] if n in shrunk else [])]
-    more = ["prior_kept"] if any("prior_kept" in row for row in rows) or model.active_prior is not None else []
-    return pd.DataFrame(rows, columns=[*columns, "at_bound", *more, "evaluations", "seconds"])
+        columns |= {n: nothing, f"se_{n}": nothing, **({f"shrink_{n}": nothing} if n in shrunk else {})}
+    columns |= {"at_bound": "", **({"prior_kept": nothing} if kept else {}), "evaluations": 0, "seconds": 0.0}
+    if not count:
+        return pd.DataFrame([], columns=[by, *columns])
+    ids = pd.DataFrame.from_records([(name,) for name in units.ids], columns=[by])[by]
+    values = {name: filled(parts, name, count, default) for name, default in columns.items()}
+    return pd.DataFrame({by: ids} | {name: v if v.dtype != object else pd.Series(v.tolist()) for name, v in values.items()})

@@ -5,28 +5,30 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
-import math
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import seqsci
-from seqsci.errors import DeviceError, MissingExtraError, SeqsciError
+from seqsci.errors import DeviceError, MissingExtraError
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.prior_rule import held_out, verdict
 from seqsci.estimation.search import FORCED, WORKING_SCALE, in_unit, rescale
 from seqsci.estimation.standard_errors import Posterior
 from seqsci.model import Model
+from seqsci.panel import guesses
 from seqsci.panel.batch import Batch, Solved, Task
+from seqsci.panel.rows import Rows, column, patterns
+from seqsci.panel.stretches import Stretches
 from seqsci.panel.units import Units
 
 if TYPE_CHECKING:
     from seqsci.panel.card import Card
 
 Array = np.ndarray
-Rows = list[tuple[int, dict[str, Any]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +60,14 @@ class Job:
         return cls(model, task, units, estimator, factor, {}, card=card)
 
     @functools.cached_property
+    def broken(self) -> dict[str, Array]:
+        """By known column, the numbers of the rows where it has no finite value."""
+        return {name: np.flatnonzero(~np.isfinite(values)) for name, values in self.units.known.items()}
+
+    @property
     def gaps(self) -> bool:
         """Whether any unit has missing steps."""
-        return bool(np.isnan(self.units.outcome).any())
+        return bool(len(self.units.missing))
 
     def signature(self) -> str:
         """What the stored rows depend on beside the data."""
@@ -69,14 +76,18 @@ class Job:
 
     def compile(self) -> None:
         """Load the compiled functions once, before threads ask for them."""
-        if self.card is not None:
+        if self.card is None:
             for gaps in {self.gaps, False}:
-                self.card.compile(self.task, self.task.model.kernel(gaps))
+                self.task.compile(gaps)
             return
-        for gaps in {self.gaps, False}:
-            self.task.compile(gaps)
+        held_out = self.model.active_prior is not None and self.held_out
+        missing, several, weighted = self.units.kinds
+        for side in np.unique(missing).tolist():
+            kernel, some = self.task.model.kernel(side), missing == side
+            for many, weights in itertools.product(set(several[some].tolist()), {*weighted[some].tolist(), *([True] if held_out else [])}):
+                self.card.compile(self.task, kernel, weights, many)
 
-    def surely(self, positions: list[int]) -> Rows:
+    def surely(self, positions: list[int]) -> list[Rows]:
         """`run`, where a fault of one unit (in a mechanism of the user's, say) becomes its row and leaves the others."""
         try:
             return self.run(positions)
@@ -84,72 +95,57 @@ class Job:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told in the row, and the others must not be lost
             if len(positions) == 1:
-                return [(positions[0], failure(f"{type(error).__name__}: {error}"))]
+                return Rows.failed({positions[0]: f"{type(error).__name__}: {error}"})
         size = 1 if self.card is None else len(positions) // 2  # a card takes many units at a time: halves are searched
         parts = [positions[i : i + size] for i in range(0, len(positions), size)]
-        return [row for part in parts for row in self.surely(part)]
+        return [rows for part in parts for rows in self.surely(part)]
 
-    def run(self, positions: list[int]) -> Rows:
-        """Fit some units; every one yields a row."""
-        found: Rows = []
-        for gaps, some in self.sound(positions, found):
-            found += self._fit(some, gaps)
-        return found
+    def run(self, positions: list[int]) -> list[Rows]:
+        """Fit some units; every one is in the rows."""
+        groups, failed = self.sound(positions)
+        return [*Rows.failed(failed), *(rows for gaps, some in groups for rows in self._fit(some, gaps))]
 
-    def sound(self, positions: list[int], failed: Rows) -> list[tuple[bool, list[int]]]:
-        """The units that can be fitted, those with gaps by themselves; rows of the others are added to ``failed``."""
-        good: tuple[list[int], list[int]] = ([], [])
-        for i in positions:
-            if reason := self.units.reasons.get(i) or self.unfit(self.units.rows(i)):
-                failed.append((i, failure(reason)))
-            else:
-                good[int(self.gaps and np.isnan(self.units.outcome[self.units.rows(i)]).any())].append(i)
-        return [(gaps, some) for gaps, some in zip((False, True), good, strict=True) if some]
+    def sound(self, positions: list[int]) -> tuple[list[tuple[bool, list[int]]], dict[int, str]]:
+        """The units that can be fitted, those with gaps by themselves; by position, what is wrong with the others."""
+        places = np.array(positions, np.int64)
+        cuts = self.units.stretches(places)
+        reasons = self.unfit(cuts)
+        own = self.units.reasons
+        failed = {i: reason for j, i in enumerate(positions) if (reason := own.get(i) or reasons.get(j))}
+        good = np.array([i not in failed for i in positions], bool) if failed else np.ones(len(places), bool)
+        gaps = cuts.hold(self.units.missing)
+        groups = [(bool(side), places[good & (gaps == side)].tolist()) for side in (False, True)]
+        return [(side, some) for side, some in groups if some], failed
 
-    def unfit(self, rows: slice) -> str:
-        """Why a stretch of rows cannot be fitted, or nothing."""
-        seen = self._seen(rows)
-        if reason := self._too_little(seen):
-            return reason
-        for name, values in self.units.known.items():
-            if not np.isfinite(values[rows]).all():
-                return f"{name} is known before the outcome but has gaps"
-        try:
-            self.model.mechanism.check({self.model.mechanism.outcomes[0].name: seen}, self.units.measure or "")
-        except SeqsciError as error:
-            return str(error).splitlines()[0]
-        return ""
+    def unfit(self, cuts: Stretches) -> dict[int, str]:
+        """By place, why stretches of rows cannot be fitted."""
+        gaps = "{} is known before the outcome but has gaps"
+        known = {name: np.flatnonzero(cuts.hold(rows)).tolist() for name, rows in reversed(self.broken.items())}
+        reasons = {j: gaps.format(name) for name, places in known.items() for j in places}
+        mechanism, name = self.model.mechanism, self.model.mechanism.outcomes[0].name
+        for which, seen, told in self._lacking(cuts):
+            reasons |= told
+            if reasons and not (kept := np.array([j not in reasons for j in which.tolist()])).all():
+                which, seen = which[kept], seen[kept]
+            found = guesses.faults(mechanism, {name: seen}, self.units.measure or "") if len(which) else {}
+            reasons |= {int(which[j]): reason for j, reason in found.items()}
+        return reasons
 
-    def too_little(self, rows: slice) -> str:
-        """Why a stretch of rows does not identify the model, or nothing."""
-        return self._too_little(self._seen(rows))
+    def too_little(self, cuts: Stretches) -> dict[int, str]:
+        """By place, why stretches of rows do not identify the model."""
+        return {j: reason for _, _, told in self._lacking(cuts) for j, reason in told.items()}
 
-    def _seen(self, rows: slice) -> Array:
-        y = self.units.outcome[rows]
-        if not self.gaps:
-            return y
-        missing = np.isnan(y)
-        return y[~missing] if missing.any() else y
-
-    def _too_little(self, seen: Array) -> str:
-        if not len(seen):
-            return "no observed value"
-        low, high = float(np.minimum.reduce(seen)), float(np.maximum.reduce(seen))
-        if not math.isfinite(high - low):
-            return f"{int(np.isinf(seen).sum())} infinite value(s)"
-        if self.model.active_prior is None and not self.lenient:
-            if len(seen) < self.estimator.min_rows:
-                return f"{len(seen)} observed values, fewer than {self.estimator.min_rows}"
-            if low == high:
-                return f"constant: {low:g} in all {len(seen)} rows"
-        return ""
+    def _lacking(self, cuts: Stretches) -> Iterator[tuple[Array, Array, dict[int, str]]]:
+        least = None if self.model.active_prior is not None or self.lenient else self.estimator.min_rows
+        for stack in cuts.stacks(self.units.missing):
+            seen = stack.of(self.units.outcome)
+            yield stack.which, seen, {int(stack.which[j]): reason for j, reason in guesses.lacking(seen, least).items()}
 
     def batch(self, positions: list[int]) -> Batch:
         """The whole rows of some units."""
-        batch = Batch.of(self.task.model, self.units, [self.units.rows(i) for i in positions], self.factor)
-        return batch if self.card is None else replace(batch, card=self.card)
+        return Batch.of(self.task.model, self.units, self.units.stretches(np.array(positions, np.int64)), self.factor, self.card)
 
-    def _fit(self, positions: list[int], gaps: bool) -> Rows:
+    def _fit(self, positions: list[int], gaps: bool) -> list[Rows]:
         clock = time.perf_counter()
         batch = self.batch(positions)
         points = self.points(batch)
@@ -165,28 +161,35 @@ class Job:
             solved = self._replaced(batch, solved, np.array([bool(k) for k in kept]), gaps)
         return solved, kept
 
-    def rows(self, positions: list[int], batch: Batch, solved: Solved, deviations: Array, kept: list[str], seconds: float) -> Rows:
-        """A row a unit; ``deviations`` (u, k): standard errors on the raw scale."""
+    def rows(self, positions: list[int], batch: Batch, solved: Solved, deviations: Array, kept: list[str], seconds: float) -> list[Rows]:
+        """The rows of the fits; ``deviations`` (u, k): standard errors on the raw scale."""
         task = self.task
         unscale = np.array([self.factor**-p.dimension for p in task.model.kernel_parameters])
         values, errors = solved.natural * unscale, deviations * (solved.slope * unscale)[:, task.free]
-        scored = batch.scored
+        scored, good, places = batch.scored, solved.good, np.array(positions, np.int64)
         likelihood = -(solved.nll - self.penalties(solved.raw)) + scored * np.log(self.factor)
-        rows = []
-        for j, (i, good) in enumerate(zip(positions, solved.good.tolist(), strict=True)):
-            row: dict[str, Any] = {"rows": int(scored[j]), "evaluations": int(solved.evaluations[j]), "seconds": seconds}
-            if not good:
-                row |= failure("the density collapses onto repeated values" if solved.collapsed[j] else "did not converge")
-            else:
-                row |= {"status": "ok", "reason": "", "converged": True, "log_likelihood": float(likelihood[j])}
-                row["at_bound"] = ", ".join(task.names[m] for m in task.free if solved.pinned[j, m])
-                for m, f in enumerate(task.free):
-                    row[task.names[f]] = float(values[j, f])
-                    row[f"se_{task.names[f]}"] = float(errors[j, m])
-                if self.model.active_prior is not None and self.held_out:
-                    row["prior_kept"] = kept[j]
-            rows.append((i, row))
+        plain = {"rows": scored.astype(np.int64), "evaluations": solved.evaluations.astype(np.int64)}
+        found: dict[str, Array] = {**plain, "log_likelihood": likelihood, "at_bound": self._bounds(solved.pinned)}
+        for m, f in enumerate(task.free):
+            found |= {task.names[f]: values[:, f], f"se_{task.names[f]}": errors[:, m]}
+        if self.model.active_prior is not None and self.held_out:
+            found["prior_kept"] = column(kept)
+        told = {"seconds": seconds, "status": "ok", "reason": "", "converged": True}
+        rows = [Rows(places[good], {**{n: v[good] for n, v in found.items()}, **told})] if good.any() else []
+        for bad, reason in (
+            (~good & solved.collapsed, "the density collapses onto repeated values"),
+            (~good & ~solved.collapsed, "did not converge"),
+        ):
+            if bad.any():
+                failed = {"seconds": seconds, "status": "failed", "reason": reason, "converged": False}
+                rows.append(Rows(places[bad], {**{n: v[bad] for n, v in plain.items()}, **failed}))
         return rows
+
+    def _bounds(self, pinned: Array) -> Array:
+        """Names of the free parameters at a bound, a text a unit."""
+        kinds, which = patterns(pinned[:, self.task.free])
+        texts = [", ".join(self.task.names[f] for f, side in zip(self.task.free, p, strict=True) if side) for p in kinds]
+        return np.asarray(np.array(texts, object)[which])
 
     def penalties(self, raw: Array) -> Array:
         """Minus the log prior of raw points (u, n), up to its constant."""
@@ -198,19 +201,30 @@ class Job:
 
     def points(self, batch: Batch) -> Array:
         """Starting points (u, points, n) on the raw scale, as `Search.points` has them; short lists repeat their first point."""
-        points = [self._points(y) for y in batch.outcomes()]
-        longest = max(len(p) for p in points)
-        return np.array([[*p, *[p[0]] * (longest - len(p))] for p in points])
-
-    def _points(self, y: Array) -> list[list[float]]:
-        model, names = self.task.model, self.task.names
-        base, fixed, outcome = model.value, model.fixed, model.mechanism.outcomes[0].name
-        most = self.task.starts if self.task.starts <= self.task.forced else None
-        held = [base[n] if n in fixed else None for n in names]
-        unique = {tuple(base[n] for n in names): None} if self.task.forced > FORCED else {}
-        for g in itertools.islice(model.mechanism.starting_values({outcome: y}), most):
-            unique[tuple([g.get(n, base[n]) if h is None else h for n, h in zip(names, held, strict=True)])] = None
-        return [list(map(self._raw, model.kernel_parameters, values)) for values in itertools.islice(unique, most)]
+        task, model = self.task, self.task.model
+        own = {n: (n in model.fixed, model.value[n]) for n in task.names}
+        most = task.starts if task.starts <= task.forced else None
+        first = [{n: model.value[n] for n in task.names}] if task.forced > FORCED else []
+        y, outcome = np.ascontiguousarray(batch.data.X[:, batch.column]), model.mechanism.outcomes[0].name
+        parts: list[tuple[Array, Array]] = []
+        for stack in Stretches.between(batch.offsets).stacks(np.flatnonzero(batch.data.observed == 0)):
+            for some, points in guesses.points(model.mechanism, {outcome: stack.of(y)}, first, own, most):
+                parts.append((stack.which[some], points))
+        found = np.empty((len(batch), max(p.shape[1] for _, p in parts), len(own)))
+        for which, points in parts:
+            found[which] = points[:, :1]
+            found[which, : points.shape[1]] = points
+        for i, parameter in enumerate(model.kernel_parameters):
+            natural, done = found[:, :, i].copy(), found[:, :, i]
+            for j in range(natural.shape[1]):
+                value = natural[:, j]
+                if j and (value == natural[:, 0]).all():
+                    done[:, j] = done[:, 0]
+                elif (value == value[0]).all():
+                    done[:, j] = self._raw(parameter, float(value[0]))
+                else:
+                    done[:, j] = parameter.constraint.inverses(value)
+        return found
 
     def _raw(self, parameter: Any, value: float) -> float:
         found = self.memo.get((parameter.name, value))
@@ -273,8 +287,9 @@ class Job:
         pinned = solved.pinned[:, self.task.free]
         covariance = Posterior() if self.model.active_prior is not None else self.estimator.covariance
         found = np.full(pinned.shape, np.nan)
-        for pattern in np.unique(pinned, axis=0):
-            chosen = np.flatnonzero((pinned == pattern).all(axis=1))
+        kinds, which = patterns(pinned)
+        for number, pattern in enumerate(kinds):
+            chosen = np.flatnonzero(which == number)
             place = np.flatnonzero(~pattern)
             if not len(place):
                 continue
@@ -282,8 +297,3 @@ class Job:
             variances = covariance.variances(meat, bread)
             found[np.ix_(chosen, place)] = np.sqrt(np.where(variances >= 0, variances, np.nan))
         return found
-
-
-def failure(reason: str) -> dict[str, Any]:
-    """What a row says of a unit that could not be fitted."""
-    return {"status": "failed", "reason": reason, "converged": False}

@@ -15,8 +15,9 @@ from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.population import Normal, normal_population
 from seqsci.panel import pool
 from seqsci.panel.batch import Solved, Task
-from seqsci.panel.job import Job, Rows
+from seqsci.panel.job import Job
 from seqsci.panel.result import Population
+from seqsci.panel.rows import Rows
 from seqsci.prior import Prior
 
 Array = np.ndarray
@@ -36,7 +37,7 @@ class Pooling(ABC):
     """Abstract base: how the units of a panel are estimated together."""
 
     @abstractmethod
-    def estimate(self, job: Job, threads: int | None) -> tuple[Rows, Population | None]:
+    def estimate(self, job: Job, threads: int | None) -> tuple[list[Rows], Population | None]:
         """A row a unit, and the population where there is one. Raises KeyboardInterrupt where it was interrupted."""
 
 
@@ -44,8 +45,8 @@ class Pooling(ABC):
 class PerGroup(Pooling):
     """Every unit by itself."""
 
-    def estimate(self, job: Job, threads: int | None) -> tuple[Rows, Population | None]:
-        rows: Rows = []
+    def estimate(self, job: Job, threads: int | None) -> tuple[list[Rows], Population | None]:
+        rows: list[Rows] = []
         _each(job, range(len(job.units)), threads, rows.extend, job.run)
         return rows, None
 
@@ -58,12 +59,11 @@ class Shared(Pooling):
     NaN where there are no more units than parameters, and too small where there are few.
     """
 
-    def estimate(self, job: Job, threads: int | None) -> tuple[Rows, Population | None]:
-        failed: Rows = []
-        lenient = replace(job, lenient=True)
-        found = [i for _, some in lenient.sound(list(range(len(job.units))), failed) for i in some]
+    def estimate(self, job: Job, threads: int | None) -> tuple[list[Rows], Population | None]:
+        groups, failed = replace(job, lenient=True).sound(list(range(len(job.units))))
+        found = [i for _, some in groups for i in some]
         if not found:
-            return failed, None
+            return Rows.failed(failed), None
         positions = sorted(found)
         apart = job.batch(positions)
         gaps = not bool(apart.data.observed.all())
@@ -87,7 +87,7 @@ class Shared(Pooling):
             all_of(solved.pinned), solved.outer, solved.hessian, natural, all_of(solved.slope),
         )  # fmt: skip
         rows = job.rows(positions, apart, every, np.repeat(covariance, len(apart), 0), [""] * len(apart), 0.0)
-        return failed + rows, None
+        return [*Rows.failed(failed), *rows], None
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Partial(Pooling):
     rounds: int = 30
     held_out: bool = False
 
-    def estimate(self, job: Job, threads: int | None) -> tuple[Rows, Population | None]:
+    def estimate(self, job: Job, threads: int | None) -> tuple[list[Rows], Population | None]:
         if job.model.prior is not None:
             fix = "model.with_prior() takes it off; a population needs none"
             raise ParameterError(explain("the model has a prior already", job.model.prior.source, "a model without one", fix))
@@ -122,8 +122,7 @@ class Partial(Pooling):
         if unknown := [n for n in wanted if n not in free]:
             what = f"no free parameter {unknown[0]!r}{did_you_mean(unknown[0], free)}"
             raise ParameterError(explain(what, ", ".join(wanted), ", ".join(free), "name free parameters"))
-        failed: Rows = []
-        groups = replace(job, lenient=True).sound(list(range(len(job.units))), failed)
+        groups, failed = replace(job, lenient=True).sound(list(range(len(job.units))))
         if sum(len(some) for _, some in groups) < 3:
             got = f"{sum(len(some) for _, some in groups)} unit(s) with data"
             raise DataError(
@@ -134,13 +133,14 @@ class Partial(Pooling):
         normal, rounds, converged = search.run(self.rounds)
         prior = _prior(job, wanted, normal, len(search.positions))
         under = replace(Job.of(job.model.with_prior(prior), job.units, job.estimator), held_out=self.held_out)
-        rows: Rows = []
-        _each(under, [i for i in range(len(job.units)) if i not in dict(failed)], threads, rows.extend, under.run)
+        rows: list[Rows] = []
+        _each(under, [i for i in range(len(job.units)) if i not in failed], threads, rows.extend, under.run)
         spread = {n: float(np.sqrt(prior.covariance[j][j])) for j, n in enumerate(wanted)}
-        table = _described(job, prior, wanted, spread, _shrinkage(under, rows, spread))
+        rows, shrinkage = _shrunk(under, rows, spread)
+        table = _described(job, prior, wanted, spread, shrinkage)
         if not converged:
             print(f"seqsci: the population did NOT converge in {rounds} rounds. {ADVICE}", file=sys.stderr)
-        return failed + rows, Population(prior, table, search.marginal, len(search.positions), rounds, converged)
+        return [*Rows.failed(failed), *rows], Population(prior, table, search.marginal, len(search.positions), rounds, converged)
 
 
 @dataclass(frozen=True)
@@ -261,19 +261,24 @@ def _prior(job: Job, names: list[str], normal: Normal, units: int) -> Prior:
     return replace(found.rescaled(job.task.model.parameters, 1 / job.factor), unit=job.units.measure or "")
 
 
-def _shrinkage(job: Job, rows: Rows, spread: dict[str, float]) -> dict[str, float]:
-    """Adds ``shrink_*`` to the rows, posterior over population variance on the raw scale; returns the means."""
+def _shrunk(job: Job, rows: list[Rows], spread: dict[str, float]) -> tuple[list[Rows], dict[str, float]]:
+    """The rows with ``shrink_*``, posterior over population variance on the raw scale; and their means."""
     found: dict[str, list[float]] = {n: [] for n in spread}
-    table = {p.name: p for p in job.model.parameters}
-    for _, row in rows:
-        if row["status"] != "ok":
+    table, more = {p.name: p.constraint for p in job.model.parameters}, []
+    for part in rows:
+        if part.columns["status"] != "ok":
+            more.append(part)
             continue
+        columns = dict(part.columns)
         for n, sd in spread.items():
-            constraint = table[n].constraint
-            slope = float(np.exp(constraint.log_jacobian(constraint.inverse(row[n]))))
-            row[f"shrink_{n}"] = min((row[f"se_{n}"] / slope / sd) ** 2, 1.0) if slope > 0 else np.nan
-            found[n].append(row[f"shrink_{n}"])
-    return {n: float(np.nanmean(v)) if v else np.nan for n, v in found.items()}
+            shares = []
+            for value, error in zip(columns[n].tolist(), columns[f"se_{n}"].tolist(), strict=True):
+                slope = float(np.exp(table[n].log_jacobian(table[n].inverse(value))))
+                shares.append(min((error / slope / sd) ** 2, 1.0) if slope > 0 else np.nan)
+            columns[f"shrink_{n}"] = np.array(shares)
+            found[n] += shares
+        more.append(Rows(part.places, columns))
+    return more, {n: float(np.nanmean(v)) if v else np.nan for n, v in found.items()}
 
 
 def _described(job: Job, prior: Prior, names: list[str], spread: dict[str, float], shrinkage: dict[str, float]) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from seqsci.model import Model
 from seqsci.panel import pool
 from seqsci.panel.batch import Batch, Task
 from seqsci.panel.job import Job
+from seqsci.panel.stretches import Stretches
 from seqsci.panel.units import Units
 
 Array = np.ndarray
@@ -112,7 +113,7 @@ class _Run:
         alive = [i for i in positions if 0 < self.first[i] < length[i]]
         while alive:
             for gaps, some in self._split(alive, k, failures):
-                batch = Batch.of(job.task.model, units, [self._training(i, k) for i in some], job.factor)
+                batch = Batch.of(job.task.model, units, self._cuts(some, k), job.factor)
                 task, points = self._task(batch, [last.get(i) for i in some])
                 solved, _ = replace(job, task=task).solve(batch, points, gaps, errors=False)
                 values = batch.evaluate(task, solved.raw, gaps)[1]
@@ -141,14 +142,16 @@ class _Run:
 
     def _split(self, alive: list[int], k: int, failures: dict[int, str]) -> list[tuple[bool, list[int]]]:
         """Units whose training rows can be fitted, those with gaps by themselves."""
-        good: tuple[list[int], list[int]] = ([], [])
-        for i in alive:
-            cut = self._training(i, k)
-            if reason := self.cold.too_little(cut) if k else self.cold.unfit(cut):
-                failures[i] = f"the refit at row {self._origin(i, k)}: {reason}"
-            else:
-                good[int(np.isnan(self.cold.units.outcome[cut]).any())].append(i)
-        return [(gaps, some) for gaps, some in zip((False, True), good, strict=True) if some]
+        cuts = self._cuts(alive, k)
+        reasons = self.cold.too_little(cuts) if k else self.cold.unfit(cuts)
+        gaps = cuts.hold(self.cold.units.missing).tolist()
+        failures |= {alive[j]: f"the refit at row {self._origin(alive[j], k)}: {reason}" for j, reason in reasons.items()}
+        groups = [(side, [i for i, g in zip(alive, gaps, strict=True) if g == side and i not in failures]) for side in (False, True)]
+        return [(side, some) for side, some in groups if some]
+
+    def _cuts(self, positions: list[int], k: int) -> Stretches:
+        found = [self._training(i, k) for i in positions]
+        return Stretches(np.array([c.start for c in found]), np.array([c.stop for c in found]))
 
     def _task(self, batch: Batch, last: list[Array | None]) -> tuple[Task, Array]:
         """Starting points: the model's grid; after the first refit the last estimates come before it."""

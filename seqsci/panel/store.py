@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from seqsci.errors import ArtefactError, MissingExtraError, explain
+from seqsci.panel.rows import Rows
 from seqsci.panel.units import Units
 
 COUNTS = ("rows", "evaluations")
@@ -46,10 +47,10 @@ class Store:
         digest.update(repr(units.ids[position]).encode())
         return digest.hexdigest()
 
-    def read(self, units: Units) -> dict[int, dict[str, Any]]:
+    def read(self, units: Units) -> list[Rows]:
         """Rows by position that are finished already; raises `ArtefactError` for a file that cannot be read."""
         if self.path is None or not self.path.exists():
-            return {}
+            return []
         try:
             table = pd.read_parquet(self.path)
         except ImportError as error:
@@ -66,13 +67,14 @@ class Store:
         keys = {self._key(units, i): i for i in range(len(units)) if i not in units.reasons}
         self.others.extend({"_key": key, **row} for key, row in known.items() if key not in keys)
         found = {i: known[key] for key, i in keys.items() if key in known}
-        return {i: _plain(row) for i, row in found.items()}
+        return Rows.of({i: _plain(row) for i, row in found.items()})
 
-    def write(self, units: Units, results: dict[int, dict[str, Any]]) -> None:
+    def write(self, units: Units, results: list[Rows]) -> None:
         """Write all finished rows, whole or not at all."""
         if self.path is None:
             return
-        rows = [{"_key": self._key(units, i), **row} for i, row in sorted(results.items()) if i not in units.reasons]
+        records = {i: record for part in results for i, record in part.records().items()}
+        rows = [{"_key": self._key(units, i), **row} for i, row in sorted(records.items()) if i not in units.reasons]
         if not rows:
             return
         table = pd.DataFrame([*self.others, *rows])

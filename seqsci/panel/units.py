@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from seqsci.errors import DataError, did_you_mean, explain
 from seqsci.model import Model
+from seqsci.panel.stretches import Stretches
 
 Array = np.ndarray
 
@@ -23,7 +25,7 @@ class Units:
         outcome: (rows,) NaN where missing; known: (rows,) by name; reset: True where a sequence starts.
         offsets: (fits + 1,) row numbers at which fits begin.
         reasons: by position, why a fit cannot be made.
-        index: (rows,) dates, or None.
+        dates: (rows,) dates, or those of one fit where all have the same (rows of a fit,), or None.
         measure: unit of the outcome.
         more: (rows,) further outcomes by name, as the mechanism declares them; a row that lacks one is a missing step.
         weight: (rows,) factor of a row's log density, 0 moves the state and is not scored; None = all 1.
@@ -35,7 +37,7 @@ class Units:
     reset: Array
     offsets: Array
     reasons: dict[int, str]
-    index: Array | None
+    dates: Array | None
     measure: str | None
     more: dict[str, Array] = field(default_factory=dict)
     weight: Array | None = None
@@ -43,10 +45,38 @@ class Units:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def count(self, position: int) -> int:
-        """Number of observed and scored values of one fit."""
-        seen = ~np.isnan(self.outcome[self.rows(position)])
-        return int((seen if self.weight is None else seen & (self.weight[self.rows(position)] > 0)).sum())
+    @functools.cached_property
+    def index(self) -> Array | None:
+        """The date of every row (rows,), or None."""
+        return _repeated(self.dates, len(self.outcome))
+
+    @functools.cached_property
+    def missing(self) -> Array:
+        """Numbers of the rows without an outcome."""
+        return np.flatnonzero(np.isnan(self.outcome))
+
+    @property
+    def kinds(self) -> tuple[Array, Array, Array]:
+        """Of every fit that has rows: whether it has missing steps, several sequences, and weights other than 1 (booleans)."""
+        cuts, none = self.stretches(np.flatnonzero(np.diff(self.offsets) > 0)), np.zeros(0, np.int64)
+        weights = none if self.weight is None else np.flatnonzero(self.weight != 1)
+        return cuts.hold(self.missing), self.sequences(cuts) > 1, cuts.hold(weights)
+
+    def sequences(self, cuts: Stretches) -> Array:
+        """How many sequences begin in each of some stretches."""
+        firsts = np.flatnonzero(self.reset)
+        return np.searchsorted(firsts, cuts.stops) - np.searchsorted(firsts, cuts.starts)
+
+    def counts(self, places: Array) -> Array:
+        """Number of observed and scored values of some fits."""
+        some, found = self.stretches(places), np.zeros(len(places), np.int64)
+        for stack in some.stacks(self.missing):
+            found[stack.which] = stack.shape[1] if self.weight is None else (stack.of(self.weight) > 0).sum(1)
+        return found
+
+    def stretches(self, places: Array) -> Stretches:
+        """The rows of some fits."""
+        return Stretches(self.offsets[:-1][places], self.offsets[1:][places])
 
     def rows(self, position: int) -> slice:
         """The rows of one fit."""
@@ -54,11 +84,11 @@ class Units:
 
 
 class Raw(NamedTuple):
-    """Rows in order: names of the fits, codes of the fit and of the sequence within it, outcomes, known columns, dates, weights."""
+    """Rows in order, as `Units` has them, before anything is said of dates or trimmed at its ends."""
 
     ids: list[Any]
-    codes: Array
-    inner: Array
+    offsets: Array
+    reset: Array
     outcome: Array
     known: dict[str, Array]
     dates: Array | None
@@ -66,11 +96,11 @@ class Raw(NamedTuple):
     more: dict[str, Array]
     weight: Array | None
 
-    def at(self, rows: Array) -> Raw:
-        """Some of the rows, or the rows in another order."""
+    def at(self, rows: Array, offsets: Array, reset: Array) -> Raw:
+        """Some of the rows (booleans)."""
         known, more = ({n: v[rows] for n, v in columns.items()} for columns in (self.known, self.more))
-        dates, weight = (None if v is None else v[rows] for v in (self.dates, self.weight))
-        return Raw(self.ids, self.codes[rows], self.inner[rows], self.outcome[rows], known, dates, self.reasons, more, weight)
+        dates, weight = (None if v is None else v[rows] for v in (_repeated(self.dates, len(rows)), self.weight))
+        return Raw(self.ids, offsets, reset, self.outcome[rows], known, dates, self.reasons, more, weight)
 
 
 def to_units(
@@ -115,7 +145,7 @@ def _from_wide(model: Model, table: pd.DataFrame, by: str) -> Raw:
     numeric = [i for i, (c, kind) in enumerate(zip(names, kinds, strict=True)) if c != dates and number[kind]]
     others = [str(c) for c, kind in zip(names, kinds, strict=True) if c != dates and not number[kind]]
     if not len(table.columns) and not len(table):
-        return Raw([], np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), {}, None, {}, {}, None)
+        return Raw([], np.zeros(1, np.int64), np.zeros(0, bool), np.zeros(0), {}, None, {}, {}, None)
     if others or not numeric:
         hint = did_you_mean(by, map(str, table.columns))
         raise DataError(
@@ -123,8 +153,10 @@ def _from_wide(model: Model, table: pd.DataFrame, by: str) -> Raw:
         )
     ids = [names[i] for i in numeric]
     values = np.ascontiguousarray(table.iloc[:, numeric].to_numpy(float).T).reshape(-1)
-    codes = np.repeat(np.arange(len(ids)), len(table))
-    return Raw(ids, codes, np.zeros_like(codes), values, {}, None if index is None else np.tile(index, len(ids)), {}, {}, None)
+    offsets, reset = len(table) * np.arange(len(ids) + 1), np.zeros((len(ids), len(table)), bool)
+    reset[:, :1] = True
+    once = {} if index is None else _disordered(offsets[:2], reset[:1].reshape(-1), index)
+    return Raw(ids, offsets, reset.reshape(-1), values, {}, index, {i: r for r in once.values() for i in range(len(ids))}, {}, None)
 
 
 def _from_long(model: Model, long: pd.DataFrame, by: str, within: str | None) -> Raw:
@@ -145,40 +177,42 @@ def _from_long(model: Model, long: pd.DataFrame, by: str, within: str | None) ->
     known = {k.name: _numbers(long[k.name], k.name, codes, reasons) for k in model.mechanism.known}
     weight = None if "weight" in known or "weight" not in long.columns else _weight(long["weight"], codes, reasons)
     index = dates_of(long["ds"]) if "ds" in long.columns else None
-    raw = Raw(list(found), codes, inner, y, known, index, reasons, more, weight)
-    return raw.at(np.lexsort((inner, codes))) if within is not None or (codes[1:] < codes[:-1]).any() else raw
+    if within is not None or (codes[1:] < codes[:-1]).any():
+        order = np.lexsort((inner, codes))
+        codes, inner, y = codes[order], inner[order], y[order]
+        known, more = ({n: v[order] for n, v in columns.items()} for columns in (known, more))
+        index, weight = (None if v is None else v[order] for v in (index, weight))
+    offsets = np.searchsorted(codes, np.arange(len(found) + 1)).astype(np.int64)
+    reset = np.asarray(np.r_[True, (codes[1:] != codes[:-1]) | (inner[1:] != inner[:-1])][: len(codes)])
+    return Raw(list(found), offsets, reset, y, known, index, _disordered(offsets, reset, index) | reasons, more, weight)
 
 
 def _weight(column: Any, codes: Array, reasons: dict[int, str]) -> Array:
     """Weights; a fit with one that is no number of at least 0 gets a reason."""
     found = _numbers(column, "weight", codes, reasons)
-    for at in np.flatnonzero(~(np.isfinite(found) & (found >= 0))):
+    for at in np.flatnonzero(~(np.isfinite(found) & (found >= 0))).tolist():
         reasons.setdefault(int(codes[at]), f"weight is {found[at]:g}, not a number of at least 0")
     return found
 
 
 def _packed(raw: Raw, measure: str | None, keep_ends: bool) -> Units:
-    reasons = _disordered(raw.codes, _starts(raw.codes, raw.inner), raw.dates) | raw.reasons
-    kept = np.ones(len(raw.outcome), bool) if keep_ends else _without_ends(raw.outcome, _starts(raw.codes, raw.inner))
-    if not kept.all():
-        raw = raw.at(kept)
-    ids, codes = raw.ids, raw.codes
-    offsets = np.searchsorted(codes, np.arange(len(ids) + 1)).astype(np.int64)
-    if (twice := pd.Index(ids).duplicated(keep=False)).any():
-        reasons |= {int(i): f"duplicate id {ids[i]!r}" for i in np.flatnonzero(twice)}
+    reasons = dict(raw.reasons)
+    raw = raw if keep_ends else _without_ends(raw)
+    if (twice := pd.Index(raw.ids).duplicated(keep=False)).any():
+        reasons |= {int(i): f"duplicate id {raw.ids[i]!r}" for i in np.flatnonzero(twice)}
     known, more = ({n: _own(v) for n, v in columns.items()} for columns in (raw.known, raw.more))
     weight = None if raw.weight is None else _own(raw.weight)
-    return Units(ids, _own(raw.outcome), known, _starts(codes, raw.inner), offsets, reasons, raw.dates, measure, more, weight)
+    return Units(raw.ids, _own(raw.outcome), known, raw.reset, raw.offsets, reasons, raw.dates, measure, more, weight)
+
+
+def _repeated(dates: Array | None, rows: int) -> Array | None:
+    """Dates of every row, from those of one fit where all have the same."""
+    return dates if dates is None or len(dates) == rows or not len(dates) else np.tile(dates, rows // len(dates))
 
 
 def _own(values: Array) -> Array:
     """A contiguous array that compiled code takes as it is; a view of the user's frame, which is read only, is copied."""
     return values if values.flags.writeable and values.flags.c_contiguous else np.array(values, order="C")
-
-
-def _starts(codes: Array, inner: Array) -> Array:
-    """True where a sequence starts."""
-    return np.asarray(np.r_[True, (codes[1:] != codes[:-1]) | (inner[1:] != inner[:-1])][: len(codes)])
 
 
 def _numbers(column: Any, name: Any, codes: Array, reasons: dict[int, str]) -> Array:
@@ -213,33 +247,35 @@ def dates_of(column: Any) -> Array:
     return np.array(read, dtype="datetime64[ns]")
 
 
-def _disordered(codes: Array, new: Array, index: Array | None) -> dict[int, str]:
-    """Fits whose dates do not increase."""
-    if index is None or not len(index):
+def _disordered(offsets: Array, reset: Array, dates: Array | None) -> dict[int, str]:
+    """Fits whose dates do not increase within a sequence, and why."""
+    if dates is None or not len(dates):
         return {}
-    dates = index
     with np.errstate(invalid="ignore"):
-        bad = ~new[1:] & ~(dates[1:] > dates[:-1]) & ~pd.isna(dates[1:]) & ~pd.isna(dates[:-1])
+        bad = ~reset[1:] & ~(dates[1:] > dates[:-1]) & ~pd.isna(dates[1:]) & ~pd.isna(dates[:-1])
+    places = np.flatnonzero(bad)
+    fits, first = np.unique(np.searchsorted(offsets, places, side="right") - 1, return_index=True)
     reasons: dict[int, str] = {}
-    for at in np.flatnonzero(bad):
+    for fit, at in zip(fits.tolist(), places[first].tolist(), strict=True):
         kind = "duplicate" if dates[at + 1] == dates[at] else "unsorted"
-        reasons.setdefault(int(codes[at]), f"{kind} dates: {str(index[at])[:10]} is followed by {str(index[at + 1])[:10]}")
+        reasons[fit] = f"{kind} dates: {str(dates[at])[:10]} is followed by {str(dates[at + 1])[:10]}"
     return reasons
 
 
-def _without_ends(y: Array, new: Array) -> Array:
-    """Rows but the leading and trailing NaN of each sequence (booleans)."""
-    kept = np.ones(len(y), bool)
-    if not len(y):
-        return kept
-    seen = ~np.isnan(y)
-    if seen.all():
-        return kept
-    starts = np.flatnonzero(new)
-    number = np.cumsum(new) - 1
-    position = np.arange(len(y))
-    first = np.full(len(starts), len(y))
-    last = np.full(len(starts), -1)
-    np.minimum.at(first, number[seen], position[seen])
-    np.maximum.at(last, number[seen], position[seen])
-    return np.asarray((position >= first[number]) & (position <= last[number]))
+def _without_ends(raw: Raw) -> Raw:
+    """Rows but the leading and trailing NaN of each sequence."""
+    y, firsts = raw.outcome, np.flatnonzero(raw.reset)
+    stops = np.append(firsts[1:], len(y)) if len(firsts) else firsts
+    ragged = np.flatnonzero(np.isnan(y[firsts]) | np.isnan(y[stops - 1]))
+    if not len(ragged):
+        return raw
+    begin, end, kept = firsts.copy(), stops.copy(), np.ones(len(y), bool)
+    for s, (a, b) in zip(ragged.tolist(), zip(firsts[ragged].tolist(), stops[ragged].tolist(), strict=True), strict=True):
+        seen = ~np.isnan(y[a:b])
+        begin[s], end[s] = (a + int(seen.argmax()), b - int(seen[::-1].argmax())) if seen.any() else (b, b)
+        kept[a : begin[s]] = kept[end[s] : b] = False
+    lengths = end - begin
+    after = np.concatenate([[0], np.cumsum(lengths)])
+    reset = np.zeros(int(after[-1]), bool)
+    reset[after[:-1][lengths > 0]] = True
+    return raw.at(kept, after[np.searchsorted(firsts, raw.offsets)], reset)

@@ -40,7 +40,7 @@ def with_states(panel: Panel, threads: int | None = None) -> Panel:
         raise DataError(explain(what, "fits with within=", "one sequence a fit", fix))
 
     def work(chunk: list[int]) -> None:
-        batch = Batch.of(working, units, [units.rows(i) for i in chunk], factor)
+        batch = Batch.of(working, units, units.stretches(np.array(chunk, np.int64)), factor)
         for j, i in enumerate(chunk):
             cut, place = slice(batch.offsets[j], batch.offsets[j + 1]), slice(batch.places[j], batch.places[j + 1])
             d = batch.data

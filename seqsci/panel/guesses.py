@@ -1,0 +1,102 @@
+"""What is known of many units before they are fitted: faults, presample numbers, starting points."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from seqsci.errors import SeqsciError
+from seqsci.mechanism import Mechanism
+
+Array = np.ndarray
+
+
+def _one_by_one(outcome: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
+    """The units of a stack (units, rows)."""
+    for rows in zip(*outcome.values(), strict=True):
+        yield dict(zip(outcome, rows, strict=True))
+
+
+def presamples(mechanism: Mechanism, outcome: Mapping[str, Array], known: Mapping[str, Array]) -> Array:
+    """Presample numbers (units, presamples) from the observed rows (units, rows) of a stack."""
+    names, units = [p.name for p in mechanism.presamples], len(next(iter(outcome.values())))
+    if mechanism.stacked:
+        found = mechanism.presample(outcome, known)
+        return np.column_stack([np.broadcast_to(found[n], units) for n in names])
+    every = _one_by_one(known) if known else itertools.repeat({})
+    told = [mechanism.presample(one, k) for one, k in zip(_one_by_one(outcome), every, strict=False)]
+    return np.array([[t[n] for n in names] for t in told])
+
+
+def faults(mechanism: Mechanism, outcome: Mapping[str, Array], unit: str) -> dict[int, str]:
+    """By unit of a stack (units, rows) of observed rows, what its check says against it."""
+    if type(mechanism).check is Mechanism.check:
+        return {}
+    if mechanism.stacked:
+        try:
+            mechanism.check(outcome, unit)
+        except SeqsciError:  # one of them at least: which, and why, is asked below
+            pass
+        else:
+            return {}
+    found = {}
+    for place, one in enumerate(_one_by_one(outcome)):
+        try:
+            mechanism.check(one, unit)
+        except SeqsciError as error:
+            found[place] = str(error).splitlines()[0]
+    return found
+
+
+def lacking(seen: Array, least: int | None) -> dict[int, str]:
+    """By unit of a stack (units, rows) of observed rows, why they are not enough; ``least``: fewest values, None where any do."""
+    units, count = seen.shape
+    if not count:
+        return dict.fromkeys(range(units), "no observed value")
+    low, high, found = np.minimum.reduce(seen, axis=1), np.maximum.reduce(seen, axis=1), {}
+    if least is not None and count < least:
+        found = dict.fromkeys(range(units), f"{count} observed values, fewer than {least}")
+    elif least is not None:
+        found = {j: f"constant: {low[j]:g} in all {count} rows" for j in np.flatnonzero(low == high).tolist()}
+    with np.errstate(invalid="ignore", over="ignore"):
+        infinite = np.flatnonzero(~np.isfinite(high - low))
+    return found | {j: f"{int(np.isinf(seen[j]).sum())} infinite value(s)" for j in infinite.tolist()}
+
+
+def points(
+    mechanism: Mechanism,
+    outcome: Mapping[str, Array],
+    first: list[dict[str, float]],
+    own: Mapping[str, tuple[bool, float]],
+    most: int | None,
+) -> Iterator[tuple[slice, Array]]:
+    """Units of a stack (units, rows), as many as the mechanism takes at once, and their starting points (units, points, parameters).
+
+    These are the first ``most`` that differ, in natural values; short lists repeat their first one. first: points before the mechanism's;
+    own: by parameter whether it is fixed, and the model's own value.
+    """
+    if mechanism.stacked:
+        guesses = itertools.islice(mechanism.starting_values(outcome), most)
+        yield slice(None), _distinct([*first, *guesses], own, len(next(iter(outcome.values()))), most)
+        return
+    for place, one in enumerate(_one_by_one(outcome)):
+        guesses = itertools.islice(mechanism.starting_values(one), most)
+        yield slice(place, place + 1), _distinct([*first, *guesses], own, 1, most)
+
+
+def _distinct(guesses: list[dict[str, Any]], own: Mapping[str, tuple[bool, float]], units: int, most: int | None) -> Array:
+    """The points (units, points, parameters) in natural values, without those that an earlier one equals."""
+    values = np.empty((units, len(guesses), len(own)))
+    for j, guess in enumerate(guesses):
+        for i, (name, (fixed, value)) in enumerate(own.items()):
+            values[:, j, i] = value if fixed else guess.get(name, value)
+    again = np.zeros((units, len(guesses)), bool)
+    for j in range(1, len(guesses)):
+        again[:, j] = (values[:, :j] == values[:, j : j + 1]).all(2).any(1)
+    if not again.any():
+        return values[:, :most]
+    order = np.argsort(again, axis=1, kind="stable")[:, : int((~again).sum(1).max())][:, :most]
+    return np.where(np.take_along_axis(again, order, 1)[:, :, None], values[:, :1], np.take_along_axis(values, order[:, :, None], 1))
