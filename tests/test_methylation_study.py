@@ -70,7 +70,11 @@ def test_a_run_recovers_the_culture_and_keeps_its_tables(made):
     for name, truth in (("maintenance", 0.96), ("de_novo", 0.17)):
         assert abs(found.loc[name, "value"] - truth) < 4 * found.loc[name, "standard_error"] < 0.4
     verdict = pd.read_csv(made / "verdict.csv")
-    assert verdict["kind"].tolist() == ["win"] and "identified" in verdict["sentence"][0]
+    assert verdict["name"].tolist() == ["identified"] and "identified" in verdict["sentence"][0]
+    assert verdict["kind"].tolist() == ["statement"]  # no win: nobody was beaten
+    half = found.loc["half_life"]
+    assert verdict.loc[0, ["half_life", "low", "high"]].tolist() == pytest.approx(half[["value", "low", "high"]].tolist())
+    assert verdict["p_value"][0] < 0.01 and verdict["clusters"][0] >= 6 and verdict["time_unit"][0] == "divisions"
     course, curve = pd.read_csv(made / "course.csv"), pd.read_csv(made / "curve.csv")
     assert (course["low"] <= course["fraction"]).all() and course["time"].tolist() == [0, 1, 2, 3, 4]
     assert curve["fraction"].between(0, 1).all()
@@ -98,6 +102,7 @@ def test_the_report_shows_the_verdict_first_and_the_domains_figures(made, capsys
     spoken(capsys, "report", str(made))
     page = (made / "report.html").read_text()
     assert page.index("The rates are identified") < page.index("What was fitted")
+    assert '<li class="statement"><span class="mark" aria-hidden="true">•</span>The rates are identified' in page
     for title in ("Methylation over time", "Half-life by class of sites", "Imputation of masked sites"):
         assert title in page
     assert "middle 95 % of 300 units" in page  # not three hundred curves end to end
@@ -117,7 +122,8 @@ def test_rates_are_said_not_to_be_identified_by_one_time_or_at_equilibrium(tmp_p
     one = bismark(tmp_path / "one.cov", READS[0])
     study = build(config(paths=[str(one)], times=[0]))
     verdict = study.tables(study.estimator.fit(study.model, study.sequences()))["verdict"]
-    assert verdict["kind"].tolist() == ["loss", "tie"] and "NOT identified" in verdict["sentence"][0]
+    assert verdict["name"].tolist() == ["not identified", "not compared"] and "NOT identified" in verdict["sentence"][0]
+    assert verdict["kind"].tolist() == ["warning", "statement"] and verdict["half_life"].isna().all()
     assert "one time" in study.not_compared
     still = DEMO | {"initial_fraction": Passages().equilibrium, "divisions": 12, "every": 3}
     at_rest = build({"name": "d", "domain": "genomics", "model": "per_division", "data": {"simulated": still}})

@@ -1,0 +1,127 @@
+"""Whether the methylated fraction of sites changes over time, each site compared with itself and clusters of sites with each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from seqsci.domains.genomics.methylation.series import SiteSeries
+from seqsci.errors import DataError, explain
+
+Array = npt.NDArray[np.float64]
+DIRECTIONS = 4
+"""Half-lives at most whose curves are looked for, from a quarter of the shortest gap between two times to twice their span."""
+FEWEST, STRETCHES = 6, (1_000_000, 100_000, 10_000)
+"""Clusters that are wanted where nothing else is asked for, since Student's t of fewer refuses hardly anything, and their lengths [bp]."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A test of sites that never change.
+
+    Attributes:
+        statistic: Student's t of the curve that stands out most, of a lone site the root of F; its sign is that of the change.
+        p_value: two-sided, with Bonferroni's correction for the curves.
+        clusters: independent ones that hold any information, 1 for a lone site.
+        share: of the reads that lie at sites read at two times or more.
+    """
+
+    statistic: float
+    p_value: float
+    clusters: int
+    share: float
+
+    def __str__(self) -> str:
+        if np.isnan(self.statistic):
+            return f"{self.clusters} independent cluster{'s' * (self.clusters != 1)} of sites could show a change, 2 are needed"
+        name = f"F {self.statistic**2:.1f} of one site" if self.clusters == 1 else f"t {self.statistic:+.1f} over {self.clusters} clusters"
+        p = f"p {self.p_value:.2g}" if self.p_value >= 1e-4 else "p < 0.0001"
+        return f"{name}, {p}"
+
+
+def independent_clusters(series: SiteSeries) -> npt.NDArray[np.int64]:
+    """(sites,) the stretch of each site, 1 Mb long, or 100 or 10 kb where that makes fewer than `FEWEST`; at last each site by itself."""
+    chromosome = np.cumsum(series.breaks)
+    for length in STRETCHES:
+        codes = np.unique(np.column_stack([chromosome, series.position // length]), axis=0, return_inverse=True)[1].ravel()
+        if codes[-1] + 1 >= FEWEST:
+            return np.asarray(codes, np.int64)
+    return np.arange(len(series))
+
+
+def change_of(series: SiteSeries, clusters: npt.NDArray[np.int64]) -> Change:
+    """Test that every site keeps its fraction, whatever that is, and however coverage shifts between sites over time.
+
+    Formula: ``S_g(h) = - sum_{i in g, t} 2^(-t / h) (m_it - n_it p_i)`` with ``p_i = sum_t m_it / sum_t n_it``, the site's own fraction of
+    all times; ``T(h) = sqrt(G) mean_g S / sd_g S``, by Student's law with G - 1 degrees of freedom. Under a constant fraction each S has
+    the mean 0 for any coverage, because a site is compared with itself; clusters alone must be independent, the reads of one may depend
+    on each other. At small levels the law is conservative where clusters differ in size, and serves for few of them (2 at least). A
+    relaxation is monotone in time, so every curve ``2^(-t / h)`` has power against every half-life; the largest of `DIRECTIONS` counts.
+
+    Args:
+        series: reads; clusters: (sites,) code of the cluster of each site.
+
+    Raises: DataError where there is not one code a site.
+    Source: Ibragimov and Müller (2010), DOI 10.1198/jbes.2009.08046; Bakirov and Székely (2005), DOI 10.1007/s10958-006-0366-5.
+
+    >>> m, n = np.array([[0, 5], [1, 9], [0, 8], [1, 6]]), np.full((4, 2), 9)
+    >>> s = SiteSeries(np.arange(4), np.full(4, "c"), m, n, np.array([0, 4]))
+    >>> change_of(s, np.arange(4)).statistic > 5
+    True
+    """
+    if len(clusters) != len(series):
+        raise DataError(explain("clusters of sites", f"{len(clusters)} codes", f"{len(series)}, one a site", "pass one code for each site"))
+    m, n = series.methylated, series.coverage
+    own, depth = m.sum(1), n.sum(1)
+    twice = (n > 0).sum(1) > 1
+    share = float(depth[twice].sum() / max(depth.sum(), 1.0))
+    telling = np.flatnonzero(twice & (own > 0) & (own < depth))
+    codes = np.unique(np.asarray(clusters)[telling], return_inverse=True)[1]
+    count = int(codes.max()) + 1 if len(codes) else 0
+    if count < 2:
+        return Change(float("nan"), 1.0, count, share)
+    left = m[telling] - n[telling] * (own[telling] / depth[telling])[:, None]
+    curves = _curves(series.times[n.sum(0) > 0])
+    scores = -left[:, n.sum(0) > 0] @ curves
+    sums = np.stack([np.bincount(codes, s, count) for s in scores.T], 1)
+    spread = sums.std(0, ddof=1) / np.sqrt(count)
+    with np.errstate(divide="ignore"):
+        t = np.where(sums.mean(0) == 0, 0.0, sums.mean(0) / spread)
+    largest = float(t[np.argmax(np.abs(t))])
+    p = min(1.0, len(t) * 2 * float(stats.t.sf(abs(largest), count - 1)))
+    return Change(largest, p, count, share)
+
+
+def change_of_one(series: SiteSeries, fitted: Array, ratio: float, numbers: int) -> Change:
+    """The same question of a lone site, which has no other to be compared with: by the scatter of its reads about the fitted curve.
+
+    Formula: ``F = ratio / q / max(1, X^2 / (T - k))`` with q = k - 1 and T - k degrees of freedom; X^2 is Pearson's, over the T times read.
+
+    Args:
+        series: one site; fitted: (times,) the fitted fraction; ratio: twice the log-likelihood above a constant; numbers: k, those fitted.
+
+    Source: McCullagh and Nelder (1989), Generalized Linear Models, 4.5, DOI 10.1007/978-1-4899-3242-6.
+
+    >>> s = SiteSeries(np.array([1]), np.array(["c"]), np.full((1, 4), 5), np.full((1, 4), 9), np.arange(4))
+    >>> change_of_one(s, np.full(4, 5 / 9), 0.0, 3).p_value
+    1.0
+    """
+    seen = series.coverage[0] > 0
+    m, n, p = series.methylated[0, seen], series.coverage[0, seen], np.clip(fitted[seen], 1e-9, 1 - 1e-9)
+    left = int(seen.sum()) - numbers
+    if left < 1:
+        return Change(float("nan"), 1.0, 1, float(seen.sum() > 1))
+    scatter = max(1.0, float(((m - n * p) ** 2 / (n * p * (1 - p))).sum()) / left)
+    q = max(numbers - 1, 1)
+    f = max(ratio, 0.0) / q / scatter
+    way = float(np.sign(p[-1] - p[0]))
+    return Change(way * float(np.sqrt(f)), float(stats.f.sf(f, q, left)), 1, 1.0)
+
+
+def _curves(times: Array) -> Array:
+    """(times, directions) what is left of a deviation at each time; with two times all directions are one."""
+    half_lives = np.geomspace(np.diff(times).min() / 4, 2 * (times[-1] - times[0]), min(len(times) - 1, DIRECTIONS))
+    return np.asarray(np.exp2(-(times[:, None] - times[0]) / half_lives))
