@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ import yaml
 from seqsci.domains.genomics.methylation.command import OPTIONS
 from seqsci.domains.genomics.methylation.configured import read_counts
 from seqsci.domains.genomics.methylation.held_out import Terms, held_out, why_not_compared
-from seqsci.domains.genomics.methylation.predict import Imputation
+from seqsci.domains.genomics.methylation.predict import Imputation, half_of
 from seqsci.domains.genomics.methylation.series import SiteSeries
 from seqsci.domains.genomics.methylation.simulator import Passages
 from seqsci.domains.genomics.methylation.study import STRANDS, build
@@ -250,21 +249,38 @@ def test_a_prediction_is_a_bedgraph_of_every_site(files, tmp_path, capsys, more)
         assert np.corrcoef(table["value"], READS[2])[0, 1] > 0.5
 
 
-@pytest.mark.parametrize("site", [0, 30, 59])
-def test_an_imputed_site_does_not_see_its_own_reads(site):
-    here = LONG[LONG["time"] == 16].reset_index(drop=True)
-    changed, weights = [], None
+@pytest.mark.parametrize("spread", [1, 5_000])  # sites within one block of 1 Mb, in four
+@pytest.mark.parametrize("site", [0, 29, 30, 59, 70])
+def test_an_imputed_site_does_not_see_its_own_reads_nor_do_the_weights_it_is_imputed_by(site, spread):
+    alike = np.array([1, 7, 3, 8, 2, 9])[np.arange(60) // 10]  # near sites are alike, so that weights are positive
+    first = LONG[LONG["time"] == 16].assign(methylated=np.minimum(alike + np.arange(60) % 3, 9))
+    here = pd.concat([first, first.head(20).assign(chrom="chr2")], ignore_index=True)
+    here["start"] *= spread
+    changed, taught = [], []
     for methylated, coverage in ((2, 10), (9, 10), (0, 500), (500, 500), (0, 1)):
         frame = here.copy()
         frame.loc[site, ["methylated", "coverage"]] = methylated, coverage
         learned = Imputation(16).learn(frame)
-        assert weights is None or np.abs(learned.weights - weights).max() > 0  # that much of it is learned with its reads
-        weights = learned.weights if weights is None else weights
-        changed.append(replace(learned, weights=weights).fractions(SiteSeries.from_frame(frame)))
-    others = np.arange(60) != site
-    for other in changed[1:]:
-        assert other[site] == changed[0][site]
-        assert (other[others] != changed[0][others]).all()
+        assert learned.teacher == "chr1"
+        pieces = [SiteSeries.from_frame(frame[frame["chrom"] == c]) for c in ("chr1", "chr2")]
+        changed.append(np.concatenate([learned.fractions(p) for p in pieces]))
+        taught.append(np.concatenate([learned.weights_of(p) for p in pieces]))
+    moved = np.array(changed) != changed[0]
+    assert not moved[:, site].any()
+    assert moved[1:, np.arange(80) != site].all() if spread == 1 else moved[1:].any()
+    same = (np.array(taught) == taught[0]).all(axis=(0, 2))
+    assert same[site] and same.sum() >= 20  # those of its half, or all where another chromosome teaches
+    if site < 60:
+        assert not same[60:].any() and not same.all()  # the rest are taught by it
+
+
+def test_halves_alternate_along_blocks_and_a_lone_site_takes_the_overall_fraction():
+    start = np.repeat(np.arange(6) * 1_000_000, 5) + np.tile(np.arange(5) * 50, 6)
+    table = {"chrom": "c", "start": start, "time": 0, "methylated": np.arange(30) % 4, "coverage": 4}
+    learned = Imputation(0).learn(pd.DataFrame(table))
+    assert half_of(start, learned.cuts).tolist() == np.repeat([0, 1] * 3, 5).tolist()
+    lone = Imputation(0).learn(pd.DataFrame(table).head(1))
+    assert lone.fractions(SiteSeries.from_frame(pd.DataFrame(table).head(1))).tolist() == [0.5]
 
 
 def test_both_strands_of_a_cpg_are_counted_before_one_is_imputed_from_the_other(tmp_path, capsys):
