@@ -16,6 +16,7 @@ DIRECTIONS = 4
 """Half-lives at most whose curves are looked for, from a quarter of the shortest gap between two times to twice their span."""
 FEWEST, STRETCHES = 6, (1_000_000, 100_000, 10_000)
 """Clusters that are wanted where nothing else is asked for, since Student's t of fewer refuses hardly anything, and their lengths [bp]."""
+CLUSTERS, SITES = "clusters of sites", "sites taken as independent"
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,21 @@ class Change:
         p_value: two-sided, with Bonferroni's correction for the curves.
         clusters: independent ones that hold any information, 1 for a lone site.
         share: of the reads that lie at sites read at two times or more.
+        of: what the clusters are, in words.
     """
 
     statistic: float
     p_value: float
     clusters: int
     share: float
+    of: str = CLUSTERS
 
     def __str__(self) -> str:
         if np.isnan(self.statistic):
-            return f"{self.clusters} independent cluster{'s' * (self.clusters != 1)} of sites could show a change, 2 are needed"
-        name = f"F {self.statistic**2:.1f} of one site" if self.clusters == 1 else f"t {self.statistic:+.1f} over {self.clusters} clusters"
+            return f"{self.clusters} {self.of} could show a change, 2 are needed"
+        name = (
+            f"F {self.statistic**2:.1f} of one site" if self.clusters == 1 else f"t {self.statistic:+.1f} over {self.clusters:,} {self.of}"
+        )
         p = f"p {self.p_value:.2g}" if self.p_value >= 1e-4 else "p < 0.0001"
         return f"{name}, {p}"
 
@@ -74,6 +79,7 @@ def change_of(series: SiteSeries, clusters: npt.NDArray[np.int64]) -> Change:
     """
     if len(clusters) != len(series):
         raise DataError(explain("clusters of sites", f"{len(clusters)} codes", f"{len(series)}, one a site", "pass one code for each site"))
+    of = SITES if len(np.unique(clusters)) == len(series) else CLUSTERS
     m, n = series.methylated, series.coverage
     own, depth = m.sum(1), n.sum(1)
     twice = (n > 0).sum(1) > 1
@@ -82,7 +88,7 @@ def change_of(series: SiteSeries, clusters: npt.NDArray[np.int64]) -> Change:
     codes = np.unique(np.asarray(clusters)[telling], return_inverse=True)[1]
     count = int(codes.max()) + 1 if len(codes) else 0
     if count < 2:
-        return Change(float("nan"), 1.0, count, share)
+        return Change(float("nan"), 1.0, count, share, of)
     left = m[telling] - n[telling] * (own[telling] / depth[telling])[:, None]
     curves = _curves(series.times[n.sum(0) > 0])
     scores = -left[:, n.sum(0) > 0] @ curves
@@ -92,7 +98,7 @@ def change_of(series: SiteSeries, clusters: npt.NDArray[np.int64]) -> Change:
         t = np.where(sums.mean(0) == 0, 0.0, sums.mean(0) / spread)
     largest = float(t[np.argmax(np.abs(t))])
     p = min(1.0, len(t) * 2 * float(stats.t.sf(abs(largest), count - 1)))
-    return Change(largest, p, count, share)
+    return Change(largest, p, count, share, of)
 
 
 def change_of_one(series: SiteSeries, fitted: Array, ratio: float, numbers: int) -> Change:
