@@ -75,18 +75,18 @@ def fit_kinetics(series: SiteSeries, model: Model | None = None, clusters: np.nd
 
     Not identified: fewer times than free numbers (one time point holds the fraction alone; two hold no curve where the initial fraction is
     free); sites whose change over time, each against itself, cannot be told from chance (a series at its equilibrium), or is not that
-    of the fit; a rate in a weak direction of the fit. Standard errors and that test are clustered by site, because sites differ, or as
-    ``clusters`` says.
+    of the fit; a rate in a weak direction of the fit. Standard errors are clustered by site, because sites differ, and that test by
+    `independent_clusters`, because reads of neighbours depend on each other; both as ``clusters`` says where it is given.
 
     Args:
         series: reads; model: default `per_division` where the times are divisions, else `per_time`.
-        clusters: (sites,) code of the cluster of each site, such as its 1 Mb block; None: its own.
+        clusters: (sites,) code of the cluster of each site, such as its 1 Mb block; None: as said above.
 
     Raises: DataError for a model of something else, or reads that are all methylated or all not.
     """
     chosen = model or (per_division() if series.time_unit == "divisions" else per_time(series.time_unit))
-    codes = np.arange(len(series)) if clusters is None else clusters
-    return judged(_fitted(series, chosen, codes), series, codes)
+    by_site, stretches = np.arange(len(series)), independent_clusters(series)
+    return judged(_fitted(series, chosen, by_site if clusters is None else clusters), series, stretches if clusters is None else clusters)
 
 
 def _fitted(series: SiteSeries, model: Model, clusters: np.ndarray) -> Fit:
