@@ -16,6 +16,8 @@ DIRECTIONS = 4
 """Half-lives at most whose curves are looked for, from a quarter of the shortest gap between two times to twice their span."""
 FEWEST, STRETCHES = 6, (1_000_000, 100_000, 10_000)
 """Clusters that are wanted where nothing else is asked for, since Student's t of fewer refuses hardly anything, and their lengths [bp]."""
+LEAST = 0.05
+"""Share of the mean information from which a cluster counts; a tiny one beside large ones would pass for a change that differs."""
 CLUSTERS, SITES = "clusters of sites", "sites taken as independent"
 
 
@@ -60,11 +62,15 @@ def independent_clusters(series: SiteSeries) -> npt.NDArray[np.int64]:
 def change_of(series: SiteSeries, clusters: npt.NDArray[np.int64]) -> Change:
     """Test that every site keeps its fraction, whatever that is, and however coverage shifts between sites over time.
 
-    Formula: ``S_g(h) = - sum_{i in g, t} 2^(-t / h) (m_it - n_it p_i)`` with ``p_i = sum_t m_it / sum_t n_it``, the site's own fraction of
-    all times; ``T(h) = sqrt(G) mean_g S / sd_g S``, by Student's law with G - 1 degrees of freedom. Under a constant fraction each S has
-    the mean 0 for any coverage, because a site is compared with itself; clusters alone must be independent, the reads of one may depend
-    on each other. At small levels the law is conservative where clusters differ in size, and serves for few of them (2 at least). A
-    relaxation is monotone in time, so every curve ``2^(-t / h)`` has power against every half-life; the largest of `DIRECTIONS` counts.
+    Formula: with ``p_i = sum_t m_it / sum_t n_it``, the site's own fraction of all times, and ``c_t = 2^(-t / h)``,
+    ``S_g = - sum_{i in g, t} c_t (m_it - n_it p_i)``, positive where fractions rise, and ``V_g = sum_{i in g, t} n_it (c_t - mean_i c)^2``,
+    its variance up to a factor where reads are independent. T(h) is Student's t of ``S_g / sqrt V_g`` over the G clusters whose V_g is
+    `LEAST` of the mean or more and of which a site is read in both states; it is judged by Student's law with G - 1 degrees of freedom.
+
+    Under constant fractions each S has the mean 0 for any coverage, because a site is compared with itself. Clusters alone must be
+    independent: the reads of one may depend on each other, which changes its variance, and at small levels Student's test is conservative
+    where variances differ (Bakirov and Székely). A relaxation is monotone in time, so every h has power against every half-life; the
+    most telling T of `DIRECTIONS` counts.
 
     Args:
         series: reads; clusters: (sites,) code of the cluster of each site.
@@ -84,21 +90,31 @@ def change_of(series: SiteSeries, clusters: npt.NDArray[np.int64]) -> Change:
     own, depth = m.sum(1), n.sum(1)
     twice = (n > 0).sum(1) > 1
     share = float(depth[twice].sum() / max(depth.sum(), 1.0))
-    telling = np.flatnonzero(twice & (own > 0) & (own < depth))
-    codes = np.unique(np.asarray(clusters)[telling], return_inverse=True)[1]
-    count = int(codes.max()) + 1 if len(codes) else 0
+    telling = twice & (own > 0) & (own < depth)  # of all others S is 0 for sure
+    names, codes = np.unique(np.asarray(clusters)[twice], return_inverse=True)
+    held = np.bincount(codes, telling[twice], len(names)) > 0
+    count = int(held.sum())
     if count < 2:
         return Change(float("nan"), 1.0, count, share, of)
-    left = m[telling] - n[telling] * (own[telling] / depth[telling])[:, None]
-    curves = _curves(series.times[n.sum(0) > 0])
-    scores = -left[:, n.sum(0) > 0] @ curves
-    sums = np.stack([np.bincount(codes, s, count) for s in scores.T], 1)
-    spread = sums.std(0, ddof=1) / np.sqrt(count)
-    with np.errstate(divide="ignore"):
-        t = np.where(sums.mean(0) == 0, 0.0, sums.mean(0) / spread)
-    largest = float(t[np.argmax(np.abs(t))])
-    p = min(1.0, len(t) * 2 * float(stats.t.sf(abs(largest), count - 1)))
-    return Change(largest, p, count, share, of)
+    read = n.sum(0) > 0
+    curves, n, m, own, depth = _curves(series.times[read]), n[twice][:, read], m[twice][:, read], own[twice], depth[twice]
+    scores = np.where(telling[twice, None], -(m - n * (own / depth)[:, None]) @ curves, 0.0)
+    weights = n @ curves**2 - (n @ curves) ** 2 / depth[:, None]
+    total, weight = (np.stack([np.bincount(codes, v, len(names))[held] for v in table.T], 1) for table in (scores, weights))
+    found = [_student(s, v) for s, v in zip(total.T, weight.T, strict=True)]
+    t, p, count = min(found, key=lambda one: (one[1], -abs(one[0])))
+    return Change(t, min(1.0, len(found) * p), count, share, of)
+
+
+def _student(total: Array, weight: Array) -> tuple[float, float, int]:
+    """Student's t of clusters' standardised sums, its two-sided p and how many clusters; 0 and 1 where fewer than two are held."""
+    kept = weight >= LEAST * weight.mean()
+    x, count = total[kept] / np.sqrt(weight[kept]), int(kept.sum())
+    if count < 2 or not x.any():
+        return 0.0, 1.0, count
+    spread = float(x.std(ddof=1)) / np.sqrt(count)
+    t = float(x.mean()) / spread if spread > 0 else float(np.copysign(np.inf, x.mean()))
+    return t, 2 * float(stats.t.sf(abs(t), count - 1)), count
 
 
 def change_of_one(series: SiteSeries, fitted: Array, ratio: float, numbers: int) -> Change:
