@@ -15,10 +15,12 @@ from seqsci.domains.genomics.methylation.command import OPTIONS
 from seqsci.domains.genomics.methylation.configured import read_counts
 from seqsci.domains.genomics.methylation.held_out import Terms, held_out, why_not_compared
 from seqsci.domains.genomics.methylation.predict import Imputation, half_of
+from seqsci.domains.genomics.methylation.report import figures
 from seqsci.domains.genomics.methylation.series import SiteSeries
 from seqsci.domains.genomics.methylation.simulator import Passages
 from seqsci.domains.genomics.methylation.study import STRANDS, build
 from seqsci.errors import ConfigError, DataError
+from seqsci.estimation.artefact import load_fit
 from seqsci.registry import Section
 from tests.genomics_files import modkit_line
 from tests.test_commands import refused, spoken
@@ -106,6 +108,16 @@ def test_the_report_shows_the_verdict_first_and_the_domains_figures(made, capsys
         assert title in page
     assert "middle 95 % of 300 units" in page  # not three hundred curves end to end
     assert "to nan" not in page
+
+
+@pytest.mark.parametrize(("kind", "grey"), [("win", False), ("loss", True)])
+def test_a_run_of_an_earlier_version_is_drawn_as_it_was_judged(made, kind, grey):
+    tables = {"course": pd.read_csv(made / "course.csv"), "curve": pd.read_csv(made / "curve.csv")}
+    tables["verdict"] = pd.DataFrame({"kind": [kind], "sentence": ["as it was"]})
+    fit = load_fit(made / "model.json")
+    assert ("not identified" in figures(fit, tables)[0].caption) == grey
+    tables["verdict"] = pd.DataFrame({"name": ["not identified" if grey else "identified", "not compared"], "kind": ["x", "statement"]})
+    assert ("not identified" in figures(fit, tables)[0].caption) == grey
 
 
 def test_the_demo_is_shown_and_says_why_it_is_not_compared(capsys):
