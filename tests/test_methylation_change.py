@@ -106,6 +106,24 @@ def test_reads_of_other_sites_at_each_time_hold_no_change_of_any_site():
     assert found.p_value == 1.0 and found.clusters == 0 and found.share == 0.0
 
 
+@pytest.mark.parametrize(
+    ("m", "n", "told"),
+    [
+        ([[5, 5]] * 3, [[5, 5]] * 3, "0 sites taken as independent could show a change, 2 are needed"),
+        ([[1, 1]] * 3, [[2, 2]] * 3, "t +0.0 over 3 sites taken as independent, p 1"),
+        ([[0, 5]] * 3, [[5, 5]] * 3, "t +inf over 3 sites taken as independent, p < 0.0001"),
+        ([[0, 9000], [0, 1]], [[9000, 18000], [1, 2]], "1 sites taken as independent could show a change, 2 are needed"),
+    ],
+)
+def test_what_is_certain_or_cannot_be_told_is_said(m, n, told):
+    assert str(change_of(table(m, n), np.arange(len(m)))) == told
+
+
+def test_a_lone_site_at_as_many_times_as_are_fitted_is_not_judged():
+    found = fit_kinetics(table([[1, 5, 8]], [[9, 9, 9]], (0.0, 1.0, 4.0)), per_time())
+    assert not found.identified and "one site at no more times than are fitted" in found.reasons[0]
+
+
 def test_a_fit_that_rises_where_sites_fall_is_no_rate():
     rng = np.random.default_rng(1)
     low, high = np.full(200, 0.3), np.full(200, 0.9)

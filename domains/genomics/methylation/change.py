@@ -18,7 +18,7 @@ FEWEST, STRETCHES = 6, (1_000_000, 100_000, 10_000)
 """Clusters that are wanted where nothing else is asked for, since Student's t of fewer refuses hardly anything, and their lengths [bp]."""
 LEAST = 0.05
 """Share of the mean information from which a cluster counts; a tiny one beside large ones would pass for a change that differs."""
-CLUSTERS, SITES = "clusters of sites", "sites taken as independent"
+CLUSTERS, SITES, LONE = "clusters of sites", "sites taken as independent", "one site"
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,11 @@ class Change:
     of: str = CLUSTERS
 
     def __str__(self) -> str:
+        lone = self.of == LONE
         if np.isnan(self.statistic):
-            return f"{self.clusters} {self.of} could show a change, 2 are needed"
-        name = (
-            f"F {self.statistic**2:.1f} of one site" if self.clusters == 1 else f"t {self.statistic:+.1f} over {self.clusters:,} {self.of}"
-        )
-        p = f"p {self.p_value:.2g}" if self.p_value >= 1e-4 else "p < 0.0001"
-        return f"{name}, {p}"
+            return f"{LONE} at no more times than are fitted" if lone else f"{self.clusters} {self.of} could show a change, 2 are needed"
+        name = f"F {self.statistic**2:.1f} of {LONE}" if lone else f"t {self.statistic:+.1f} over {self.clusters:,} {self.of}"
+        return f"{name}, {f'p {self.p_value:.2g}' if self.p_value >= 1e-4 else 'p < 0.0001'}"
 
 
 def independent_clusters(series: SiteSeries) -> npt.NDArray[np.int64]:
@@ -102,16 +100,16 @@ def change_of(series: SiteSeries, clusters: npt.NDArray[np.int64]) -> Change:
     weights = n @ curves**2 - (n @ curves) ** 2 / depth[:, None]
     total, weight = (np.stack([np.bincount(codes, v, len(names))[held] for v in table.T], 1) for table in (scores, weights))
     found = [_student(s, v) for s, v in zip(total.T, weight.T, strict=True)]
-    t, p, count = min(found, key=lambda one: (one[1], -abs(one[0])))
+    t, p, count = min(found, key=lambda one: one[1])
     return Change(t, min(1.0, len(found) * p), count, share, of)
 
 
 def _student(total: Array, weight: Array) -> tuple[float, float, int]:
-    """Student's t of clusters' standardised sums, its two-sided p and how many clusters; 0 and 1 where fewer than two are held."""
+    """Student's t of clusters' standardised sums, its two-sided p, how many clusters; of fewer than two NaN and 1."""
     kept = weight >= LEAST * weight.mean()
     x, count = total[kept] / np.sqrt(weight[kept]), int(kept.sum())
     if count < 2 or not x.any():
-        return 0.0, 1.0, count
+        return 0.0 if count > 1 else float("nan"), 1.0, count
     spread = float(x.std(ddof=1)) / np.sqrt(count)
     t = float(x.mean()) / spread if spread > 0 else float(np.copysign(np.inf, x.mean()))
     return t, 2 * float(stats.t.sf(abs(t), count - 1)), count
@@ -135,12 +133,12 @@ def change_of_one(series: SiteSeries, fitted: Array, ratio: float, numbers: int)
     m, n, p = series.methylated[0, seen], series.coverage[0, seen], np.clip(fitted[seen], 1e-9, 1 - 1e-9)
     left = int(seen.sum()) - numbers
     if left < 1:
-        return Change(float("nan"), 1.0, 1, float(seen.sum() > 1))
+        return Change(float("nan"), 1.0, 1, float(seen.sum() > 1), LONE)
     scatter = max(1.0, float(((m - n * p) ** 2 / (n * p * (1 - p))).sum()) / left)
     q = max(numbers - 1, 1)
     f = max(ratio, 0.0) / q / scatter
     way = float(np.sign(p[-1] - p[0]))
-    return Change(way * float(np.sqrt(f)), float(stats.f.sf(f, q, left)), 1, 1.0)
+    return Change(way * float(np.sqrt(f)), float(stats.f.sf(f, q, left)), 1, 1.0, LONE)
 
 
 def _curves(times: Array) -> Array:
