@@ -4,7 +4,8 @@ python -m benchmarks.genomics            everything
 python -m benchmarks.genomics --quick    the same data, seeds and protocol; each part says what it leaves out
 
 The pairs and the methylation need SEQSCI_DATA; without it their keys are absent and the text says so. The parts run alone, too:
-benchmarks.genomics_enhancer, benchmarks.genomics_methylation, benchmarks.genomics_scale. The status is 1 where a promised key is absent
+benchmarks.genomics_enhancer, benchmarks.genomics_methylation, benchmarks.genomics_scale; benchmarks.genomics_identification (when rates of
+methylation are called identified, six minutes) runs alone only. The status is 1 where a promised key is absent
 although the data are there.
 """
 

@@ -136,3 +136,76 @@ def test_repeats_that_agree_and_answers_of_two_cell_types_are_read(tmp_path: Pat
 def test_quotes_that_join_lines_lose_no_row(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="3 rows of 4 lines"):
         read_pairs(written(tmp_path, ROWS[0], ROWS[1].replace("\tb\t", '\t"b\t'), ROWS[2].replace("\tc\t", '\tc"\t'), ROWS[3]))
+
+
+def placed(pairs: int = 40, elsewhere: int = 0) -> pd.DataFrame:
+    """Pairs with the benchmark's coordinates, the distance from the middle; some are measured to another TSS, 30 kb off."""
+    rng = np.random.default_rng(0)
+    start = np.sort(rng.integers(1_000_000, 9_000_000, pairs))
+    tss = start + rng.integers(-400_000, 400_000, pairs)
+    table = {"chrom": "chr1", "chromStart": start, "chromEnd": start + 500, "measuredGeneSymbol": [f"G{i}" for i in range(pairs)]}
+    table |= {"chrTSS": "chr1", "startTSS": tss, "endTSS": tss + 1, "Regulated": [i % 2 == 0 for i in range(pairs)]}
+    far = np.where(np.arange(pairs) < elsewhere, 30_000, 0)
+    return pd.DataFrame(table | {"distanceToTSS": np.abs(start + 250 - tss) + far})
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        {"chromStart": 100_000, "chromEnd": 100_000},  # elements of another build
+        {"startTSS": -5_000, "endTSS": -5_000},
+        {"distanceToTSS": 60_000},
+    ],
+)
+def test_distances_that_are_not_those_of_the_coordinates_are_refused(moved: dict[str, int]) -> None:
+    frame = placed()
+    for name, by in moved.items():
+        frame[name] += by
+    with pytest.raises(DataError) as error:
+        check_pairs(frame)
+    text = str(error.value)
+    assert "distanceToTSS is not the distance of element and TSS" in text and "line 2: chr1:" in text
+    assert "of 40 pairs" in text and "genome build" in text and "at most 25%" in text
+
+
+def test_a_column_that_is_shifted_by_a_row_is_refused() -> None:
+    frame = placed()
+    frame["distanceToTSS"] = np.roll(frame["distanceToTSS"], 1)
+    with pytest.raises(DataError, match="shifted columns"):
+        check_pairs(frame)
+
+
+def test_a_tenth_of_distances_to_another_tss_of_the_gene_is_as_in_the_benchmark() -> None:
+    assert len(check_pairs(placed(elsewhere=4))) == 40
+    assert len(check_pairs(placed(elsewhere=10))) == 40
+    with pytest.raises(DataError, match="11 of 40 pairs are off"):
+        check_pairs(placed(elsewhere=11))
+
+
+def test_a_study_of_another_build_does_not_hide_behind_a_larger_one() -> None:
+    frame = placed(200, elsewhere=25)
+    frame["Dataset"] = np.where(np.arange(200) < 25, "other", "first")
+    with pytest.raises(DataError, match="25 of 25 pairs of the study other"):
+        check_pairs(frame)
+
+
+@pytest.mark.parametrize("measured", ["edge", "far edge", "wide TSS"])
+def test_every_definition_of_a_distance_passes(measured: str) -> None:
+    frame = placed()
+    near = np.where(frame["startTSS"] > frame["chromStart"], frame["chromEnd"], frame["chromStart"])
+    far = np.where(frame["startTSS"] > frame["chromStart"], frame["chromStart"], frame["chromEnd"])
+    if measured == "wide TSS":
+        frame["startTSS"], frame["endTSS"] = frame["startTSS"] - 20_000, frame["endTSS"] + 20_000  # a region that holds it
+    else:
+        frame["distanceToTSS"] = np.abs(frame["startTSS"] - (near if measured == "edge" else far))
+    assert len(check_pairs(frame)) == 40
+
+
+def test_pairs_without_a_named_tss_are_not_judged_and_a_tss_elsewhere_is_refused() -> None:
+    frame = placed()
+    assert len(check_pairs(frame.assign(startTSS=0, endTSS=0))) == 40
+    assert len(check_pairs(frame.drop(columns=["startTSS", "endTSS"]).assign(distanceToTSS=7))) == 40
+    assert len(check_pairs(frame.assign(chrTSS="1"))) == 40
+    frame.loc[3, "chrTSS"] = "chr2"
+    with pytest.raises(DataError, match="line 5: chrTSS is 'chr2', not the chromosome of the element"):
+        check_pairs(frame)

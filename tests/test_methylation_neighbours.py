@@ -12,7 +12,7 @@ from seqsci.domains.genomics.methylation.baselines import Boosting, GlobalMean, 
 from seqsci.domains.genomics.methylation.binomial_regression import fit_regression
 from seqsci.domains.genomics.methylation.forecasting import ForecastTask, cross_forecast
 from seqsci.domains.genomics.methylation.hybrid import Hybrid, NeighbourPrior, TiedGate
-from seqsci.domains.genomics.methylation.imputation import IMPUTERS, BoostingImputer, LeakyBank, NeighbourMean, at_time
+from seqsci.domains.genomics.methylation.imputation import IMPUTERS, BoostingImputer, LeakyBank, NeighbourMean, at_time, seen_sums
 from seqsci.domains.genomics.methylation.neighbours import leaky_sums
 from seqsci.domains.genomics.methylation.scoring import folds, paired_interval, read_losses
 from seqsci.domains.genomics.methylation.series import SiteSeries
@@ -127,6 +127,31 @@ def test_the_bank_of_channels_finds_that_near_sites_tell_more():
     assert (bank.weights(series, train) >= 0).all()
     value = [read_losses(m, n, i.impute(series, train)).sum() for i in (bank, NeighbourMean())]
     assert value[0] < value[1]
+
+
+@pytest.mark.parametrize("spacing", [10, 100, 1000])
+def test_no_other_weights_of_the_bank_are_more_likely(spacing):
+    rng = np.random.default_rng(2)
+    sites = 3000
+    island = np.repeat(rng.beta(0.5, 0.5, sites // 20), 20)  # near sites are alike
+    n = rng.poisson(4.0, (sites, 1))
+    m = rng.binomial(n, island[:, None])
+    series = SiteSeries(np.cumsum(rng.geometric(1 / spacing, sites) + 1), np.full(sites, "c", object), m, n, np.array([0.0]))
+    bank, train = LeakyBank(), np.ones(sites, bool)
+    sums, g = seen_sums(series, train), (m.sum() + 0.5) / (n.sum() + 1)
+
+    def loss(w):
+        return read_losses(m[:, 0], n[:, 0], (g + sums[:, :, 0] @ w) / (1 + sums[:, :, 1] @ w)).sum() / n.sum()
+
+    found = bank.weights(series, train)
+    best = loss(found)
+    for k in range(len(found)):
+        for other in (found[k] * 1.3, found[k] / 1.3, found[k] + 0.02 / sums[:, k, 1].mean(), 0.0):
+            moved = found.copy()
+            moved[k] = other
+            assert loss(moved) >= best - 1e-8
+    for _ in range(100):
+        assert loss(found * np.exp(rng.normal(0, 1, 6)) + rng.exponential(0.1, 6) * rng.integers(0, 2, 6)) > best
 
 
 def test_the_regression_is_that_of_statsmodels():

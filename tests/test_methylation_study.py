@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +14,13 @@ import yaml
 from seqsci.domains.genomics.methylation.command import OPTIONS
 from seqsci.domains.genomics.methylation.configured import read_counts
 from seqsci.domains.genomics.methylation.held_out import Terms, held_out, why_not_compared
-from seqsci.domains.genomics.methylation.predict import Imputation
+from seqsci.domains.genomics.methylation.predict import Imputation, half_of
+from seqsci.domains.genomics.methylation.report import figures
 from seqsci.domains.genomics.methylation.series import SiteSeries
 from seqsci.domains.genomics.methylation.simulator import Passages
 from seqsci.domains.genomics.methylation.study import STRANDS, build
 from seqsci.errors import ConfigError, DataError
+from seqsci.estimation.artefact import load_fit
 from seqsci.registry import Section
 from tests.genomics_files import modkit_line
 from tests.test_commands import refused, spoken
@@ -70,7 +71,11 @@ def test_a_run_recovers_the_culture_and_keeps_its_tables(made):
     for name, truth in (("maintenance", 0.96), ("de_novo", 0.17)):
         assert abs(found.loc[name, "value"] - truth) < 4 * found.loc[name, "standard_error"] < 0.4
     verdict = pd.read_csv(made / "verdict.csv")
-    assert verdict["kind"].tolist() == ["win"] and "identified" in verdict["sentence"][0]
+    assert verdict["name"].tolist() == ["identified"] and "identified" in verdict["sentence"][0]
+    assert verdict["kind"].tolist() == ["statement"]  # no win: nobody was beaten
+    half = found.loc["half_life"]
+    assert verdict.loc[0, ["half_life", "low", "high"]].tolist() == pytest.approx(half[["value", "low", "high"]].tolist())
+    assert verdict["p_value"][0] < 0.01 and verdict["clusters"][0] >= 6 and verdict["time_unit"][0] == "divisions"
     course, curve = pd.read_csv(made / "course.csv"), pd.read_csv(made / "curve.csv")
     assert (course["low"] <= course["fraction"]).all() and course["time"].tolist() == [0, 1, 2, 3, 4]
     assert curve["fraction"].between(0, 1).all()
@@ -98,10 +103,21 @@ def test_the_report_shows_the_verdict_first_and_the_domains_figures(made, capsys
     spoken(capsys, "report", str(made))
     page = (made / "report.html").read_text()
     assert page.index("The rates are identified") < page.index("What was fitted")
+    assert '<li class="statement"><span class="mark" aria-hidden="true">•</span>The rates are identified' in page
     for title in ("Methylation over time", "Half-life by class of sites", "Imputation of masked sites"):
         assert title in page
     assert "middle 95 % of 300 units" in page  # not three hundred curves end to end
     assert "to nan" not in page
+
+
+@pytest.mark.parametrize(("kind", "grey"), [("win", False), ("loss", True)])
+def test_a_run_of_an_earlier_version_is_drawn_as_it_was_judged(made, kind, grey):
+    tables = {"course": pd.read_csv(made / "course.csv"), "curve": pd.read_csv(made / "curve.csv")}
+    tables["verdict"] = pd.DataFrame({"kind": [kind], "sentence": ["as it was"]})
+    fit = load_fit(made / "model.json")
+    assert ("not identified" in figures(fit, tables)[0].caption) == grey
+    tables["verdict"] = pd.DataFrame({"name": ["not identified" if grey else "identified", "not compared"], "kind": ["x", "statement"]})
+    assert ("not identified" in figures(fit, tables)[0].caption) == grey
 
 
 def test_the_demo_is_shown_and_says_why_it_is_not_compared(capsys):
@@ -117,7 +133,8 @@ def test_rates_are_said_not_to_be_identified_by_one_time_or_at_equilibrium(tmp_p
     one = bismark(tmp_path / "one.cov", READS[0])
     study = build(config(paths=[str(one)], times=[0]))
     verdict = study.tables(study.estimator.fit(study.model, study.sequences()))["verdict"]
-    assert verdict["kind"].tolist() == ["loss", "tie"] and "NOT identified" in verdict["sentence"][0]
+    assert verdict["name"].tolist() == ["not identified", "not compared"] and "NOT identified" in verdict["sentence"][0]
+    assert verdict["kind"].tolist() == ["warning", "statement"] and verdict["half_life"].isna().all()
     assert "one time" in study.not_compared
     still = DEMO | {"initial_fraction": Passages().equilibrium, "divisions": 12, "every": 3}
     at_rest = build({"name": "d", "domain": "genomics", "model": "per_division", "data": {"simulated": still}})
@@ -244,21 +261,38 @@ def test_a_prediction_is_a_bedgraph_of_every_site(files, tmp_path, capsys, more)
         assert np.corrcoef(table["value"], READS[2])[0, 1] > 0.5
 
 
-@pytest.mark.parametrize("site", [0, 30, 59])
-def test_an_imputed_site_does_not_see_its_own_reads(site):
-    here = LONG[LONG["time"] == 16].reset_index(drop=True)
-    changed, weights = [], None
+@pytest.mark.parametrize("spread", [1, 5_000])  # sites within one block of 1 Mb, in four
+@pytest.mark.parametrize("site", [0, 29, 30, 59, 70])
+def test_an_imputed_site_does_not_see_its_own_reads_nor_do_the_weights_it_is_imputed_by(site, spread):
+    alike = np.array([1, 7, 3, 8, 2, 9])[np.arange(60) // 10]  # near sites are alike, so that weights are positive
+    first = LONG[LONG["time"] == 16].assign(methylated=np.minimum(alike + np.arange(60) % 3, 9))
+    here = pd.concat([first, first.head(20).assign(chrom="chr2")], ignore_index=True)
+    here["start"] *= spread
+    changed, taught = [], []
     for methylated, coverage in ((2, 10), (9, 10), (0, 500), (500, 500), (0, 1)):
         frame = here.copy()
         frame.loc[site, ["methylated", "coverage"]] = methylated, coverage
         learned = Imputation(16).learn(frame)
-        assert weights is None or np.abs(learned.weights - weights).max() > 0  # that much of it is learned with its reads
-        weights = learned.weights if weights is None else weights
-        changed.append(replace(learned, weights=weights).fractions(SiteSeries.from_frame(frame)))
-    others = np.arange(60) != site
-    for other in changed[1:]:
-        assert other[site] == changed[0][site]
-        assert (other[others] != changed[0][others]).all()
+        assert learned.teacher == "chr1"
+        pieces = [SiteSeries.from_frame(frame[frame["chrom"] == c]) for c in ("chr1", "chr2")]
+        changed.append(np.concatenate([learned.fractions(p) for p in pieces]))
+        taught.append(np.concatenate([learned.weights_of(p) for p in pieces]))
+    moved = np.array(changed) != changed[0]
+    assert not moved[:, site].any()
+    assert moved[1:, np.arange(80) != site].all() if spread == 1 else moved[1:].any()
+    same = (np.array(taught) == taught[0]).all(axis=(0, 2))
+    assert same[site] and same.sum() >= 20  # those of its half, or all where another chromosome teaches
+    if site < 60:
+        assert not same[60:].any() and not same.all()  # the rest are taught by it
+
+
+def test_halves_alternate_along_blocks_and_a_lone_site_takes_the_overall_fraction():
+    start = np.repeat(np.arange(6) * 1_000_000, 5) + np.tile(np.arange(5) * 50, 6)
+    table = {"chrom": "c", "start": start, "time": 0, "methylated": np.arange(30) % 4, "coverage": 4}
+    learned = Imputation(0).learn(pd.DataFrame(table))
+    assert half_of(start, learned.cuts).tolist() == np.repeat([0, 1] * 3, 5).tolist()
+    lone = Imputation(0).learn(pd.DataFrame(table).head(1))
+    assert lone.fractions(SiteSeries.from_frame(pd.DataFrame(table).head(1))).tolist() == [0.5]
 
 
 def test_both_strands_of_a_cpg_are_counted_before_one_is_imputed_from_the_other(tmp_path, capsys):

@@ -146,6 +146,8 @@ def _is_wide(fit: Fit, row: Estimate) -> bool:
 
 
 def _raw(constraint: Constraint, value: float) -> float:
+    if math.isinf(value):  # an end of an interval that ran off
+        return math.copysign(700.0, value)
     return max(min(constraint.inverse(value), 700.0), -700.0)
 
 

@@ -142,7 +142,8 @@ class Fit:
         from statistics import NormalDist
 
         z = NormalDist().inv_cdf(0.5 + level / 2)
-        ends = (float(parameter.constraint.forward(raw - z * se)), float(parameter.constraint.forward(raw + z * se)))
+        with np.errstate(over="ignore"):  # an end that runs off is infinite
+            ends = (float(parameter.constraint.forward(raw - z * se)), float(parameter.constraint.forward(raw + z * se)))
         return min(ends), max(ends)
 
     def _unit(self, parameter: Parameter | Derived) -> str:

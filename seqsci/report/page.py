@@ -143,7 +143,10 @@ def _diagnosis(fit: Fit) -> Diagnosis:
 
 
 def _verdicts(run: Run) -> list[tuple[str, str]]:
-    """Sentences of the run's table ``verdict``, where its domain wrote one: columns kind (loss, tie or win) and sentence."""
+    """Sentences of the run's table ``verdict``, where its domain wrote one.
+
+    Columns kind and sentence; kinds are loss, tie and win of comparisons, warning and statement of what compares with nobody.
+    """
     tables = Tables(run.folder)
     if "verdict" not in tables or not {"kind", "sentence"} <= set(tables["verdict"].columns):
         return []
@@ -151,7 +154,7 @@ def _verdicts(run: Run) -> list[tuple[str, str]]:
 
 
 def _glance(run: Run, diagnosis: Diagnosis, comparison: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    """The report in a few sentences, bad news first; each with a kind: loss, tie or win."""
+    """The report in a few sentences, bad news first; each with a kind, see `_verdicts`."""
     lines = _verdicts(run)
     if comparison is None:
         lines.append(("tie", "No held-out comparison was made: nothing here says whether the model forecasts better than another."))

@@ -12,7 +12,8 @@ HELP = "element-gene links with knock-out shares, from candidates, tracks of act
 OPTIONS = {
     "elements": "BED of candidate elements, plain or gzip",
     "activity": "bigWig of H3K27ac, or two of H3K27ac and DHS separated by a comma; or a column of the BED (score)",
-    "tss": "GTF or GFF3 of genes, or BED of genes or start sites (rows of at most 1 kb)",
+    "tss": "GTF or GFF3 of genes, or BED of genes or start sites, with names and strands",
+    "tss-at": "of BED rows: five-prime (default), the 5' end by strand, which rows of more than 10 bp need; middle: of windows",
     "build": "genome build of all files, such as hg38, where they do not declare it",
     "window": "reach on each side of a TSS in bp (default: 5000000)",
     "least-share": "leave out links below this share (default: 0)",
@@ -20,8 +21,8 @@ OPTIONS = {
 }
 NEEDED = ("elements", "activity", "tss", "out")
 SIGNALS = ("H3K27ac", "DHS")
-SITE_BP = 1000
-"""A BED row of --tss that is no wider is a start site, a wider one a gene."""
+SITES = ("five-prime", "middle")
+"""Where in its BED row a start site lies."""
 
 
 def run(values: Mapping[str, str | None]) -> None:
@@ -35,6 +36,11 @@ def run(values: Mapping[str, str | None]) -> None:
     how = (values.get("normalise") or "k562").lower()
     if how not in ("k562", "none"):
         faults.append(f"--normalise {how}, not k562 or none")
+    at = values.get("tss-at")
+    if at is not None and at not in SITES:
+        faults.append(f"--tss-at {at}, not {' or '.join(SITES)}")
+    elif at is not None and not _is_bed(values.get("tss") or ""):
+        faults.append(f"--tss-at {at} is of BED files; a GTF or GFF3 says where its genes start")
     if faults:
         what = "the links cannot be predicted as asked"
         fix = "seqsci predict genomics/enhancer --elements x.bed --activity h3k27ac.bw --tss genes.gtf --out links.tsv"
@@ -45,7 +51,7 @@ def run(values: Mapping[str, str | None]) -> None:
     from seqsci.domains.genomics.reading.bed import read_bed
 
     elements = read_bed(str(values["elements"]), values.get("build"), sort=True)
-    genes = _genes(str(values["tss"]), values.get("build"))
+    genes = _genes(str(values["tss"]), values.get("build"), at or SITES[0])
     declared = {"elements": build_of(elements), "tss": build_of(genes)}
     declared |= {t: None for t in tracks if t not in elements}
     build = values.get("build") or declared["elements"] or declared["tss"]
@@ -78,21 +84,22 @@ def _say(sentence: str) -> None:
     print(f"seqsci: {sentence}", file=sys.stderr)
 
 
-def _genes(path: str, build: str | None):  # type: ignore[no-untyped-def]  # a pandas frame: the import is left to `run`
-    """Genes with their start site: from GTF or GFF3; of a BED row the middle (at most 1 kb, or no strand), else the end on its strand."""
+def _is_bed(path: str) -> bool:
+    return Path(path).name.removesuffix(".gz").lower().endswith(".bed")
+
+
+def _genes(path: str, build: str | None, at: str):  # type: ignore[no-untyped-def]  # a pandas frame: the import is left to `run`
+    """Genes with their start site: from GTF or GFF3, or from BED rows by a rule, see `start_sites`."""
+    from seqsci.domains.genomics.enhancer.start_sites import RULES
     from seqsci.domains.genomics.reading.bed import read_bed
     from seqsci.domains.genomics.reading.gff import read_genes
 
-    name = Path(path).name.removesuffix(".gz").lower()
-    if not name.endswith(".bed"):
+    if not _is_bed(path):
         return read_genes(path, build)
     frame = read_bed(path, build, sort=True)
     if "name" not in frame:
         raise ConfigError(explain(f"{path} names no genes", "three columns", "BED4 or more: a name in the fourth column", "add it"))
-    strand = frame["strand"] if "strand" in frame else frame["name"].map(lambda _: ".")
-    middle = (frame["start"] + frame["end"]) // 2
-    site = (strand == ".") | (frame["end"] - frame["start"] <= SITE_BP)
-    frame["tss"] = middle.where(site, frame["start"].where(strand == "+", frame["end"] - 1))
+    frame["tss"] = RULES[at].sites(frame, path, _say)
     return frame
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from seqsci.domains.genomics.enhancer.bank import boundaries_between
+from seqsci.domains.genomics.enhancer.pair_distances import SAME_TSS_BP, refuse_wrong_distances
 from seqsci.domains.genomics.genome.builds import refuse_mixed_names
 from seqsci.errors import DataError, did_you_mean, explain
 
@@ -24,8 +25,7 @@ TRUTH = {"TRUE": True, "FALSE": False, "True": True, "False": False, "1": True, 
 SOURCE = "the CRISPR benchmark (EngreitzLab/CRISPR_comparison)"
 PAIR = ("chrom", "chromStart", "chromEnd", "measuredGeneSymbol", "CellType")
 """What makes two rows the same pair; without a column CellType, the first four."""
-SAME_TSS_BP = 2_000
-"""A distance that differs from |middle - TSS| by more was measured to another TSS of the gene."""
+TSS_CHROMOSOME = ("chrTSS", "chromTSS")
 
 
 def read_pairs(path: str | Path, build: str | None = None, labelled: bool = True) -> pd.DataFrame:
@@ -68,7 +68,8 @@ def check_pairs(frame: pd.DataFrame, labelled: bool = True, source: str = "the f
             file, (rows,); None counts from 2, below a header.
 
     Raises: DataError with all faults for what is no table of pairs; for a column that stands twice, a chromosome under two names
-        (chr11, 11), and a pair (`PAIR`) that is regulated in one row and not in another, with lines.
+        (chr11, 11), a TSS on another chromosome than the element, distances that are not those of the coordinates
+        (`refuse_wrong_distances`), and a pair (`PAIR`) that is regulated in one row and not in another, with lines.
     """
     names = [str(c) for c in frame.columns]
     _refuse_twice(names, source)
@@ -92,6 +93,10 @@ def check_pairs(frame: pd.DataFrame, labelled: bool = True, source: str = "the f
     faults += _fault(frame, lines, swapped, "chromEnd", "above chromStart")
     faults += _fault(frame, lines, found["chrom"].isna().to_numpy(), "chrom", "a chromosome")
     faults += _fault(frame, lines, found["measuredGeneSymbol"].isna().to_numpy(), "measuredGeneSymbol", "a gene")
+    for name in (n for n in TSS_CHROMOSOME if n in names):
+        plain = [found[c].astype(str).str.removeprefix("chr") for c in (name, "chrom")]
+        apart = (found[name].notna() & found["chrom"].notna() & (plain[0] != plain[1])).to_numpy(bool)
+        faults += _fault(frame, lines, apart, name, "the chromosome of the element")
     if labelled:
         truth = found[LABEL].astype(str).map(TRUTH)
         faults += _fault(frame, lines, truth.isna().to_numpy(), LABEL, "TRUE or FALSE")
@@ -100,6 +105,7 @@ def check_pairs(frame: pd.DataFrame, labelled: bool = True, source: str = "the f
         fix = "correct or drop these rows"
         raise DataError(explain(f"{source} is no table of pairs", "; ".join(faults[:6]), "the format of " + SOURCE, fix))
     refuse_mixed_names(found["chrom"].unique(), source)
+    refuse_wrong_distances(found, studies(found), source, lines)
     if labelled:
         _refuse_contradictions(found, source, lines)
     return found

@@ -29,6 +29,8 @@ MARGIN = 0.01
 BINS = np.array([0, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, np.inf])
 """Edges of bins of distance [bp]."""
 RESAMPLES = 400
+KINDS = ("loss", "warning", "tie", "statement", "win")
+"""Kinds of sentences, bad news first: loss, tie and win of ours beside another model; warning and statement compare with nobody."""
 ALSO_DRAWN = ("logistic", "power_law", "distance", "boosting", "share")
 """Baselines whose curves are kept, the first two of those that ran."""
 
@@ -67,7 +69,7 @@ class RunTables:
             found["truth"] = truth_table(fit, self.truth)
             sentences = [*sentences, recovered(found["truth"])]
         if sentences:
-            sentences.sort(key=lambda s: ("loss", "tie", "win").index(s[0]))
+            sentences.sort(key=lambda s: KINDS.index(s[0]))
             found["verdict"] = pd.DataFrame(sentences, columns=["kind", "sentence"])
         return {**found, "pairs": pairs}
 
@@ -147,13 +149,13 @@ def curve_table(scored: Scored) -> pd.DataFrame:
 
 
 def verdicts(scored: Scored, strata: Sequence[Part], by_study: Sequence[Part], pooled: Part) -> list[tuple[str, str]]:
-    """Sentences for the report's first lines, each with its kind: bad news first."""
+    """Sentences for the report's first lines, each with its kind of `KINDS`: bad news first."""
     said = promise([p.stratum for p in strata], list(scored.scores))
-    found = [("loss", _sentence(said))] if "promise no" in said else []
+    found = [("warning", _sentence(said))] if "promise no" in said else []
     share = by_study[0].stratum.regulated / max(pooled.stratum.regulated, 1)
     if len(by_study) > 1 and share > 0.5:
         s = by_study[0].stratum
-        found.append(("tie", f"{share:.0%} of the regulated pairs come from one study ({s.name}): read the scores by study."))
+        found.append(("statement", f"{share:.0%} of the regulated pairs come from one study ({s.name}): read the scores by study."))
     for p in by_study:
         behind = [f"{scored.names[k]} ({_interval(e)})" for k, e in p.ahead.items() if e.high < 0]
         if behind and len(by_study) > 1:
@@ -184,7 +186,7 @@ def recovered(table: pd.DataFrame) -> tuple[str, str]:
     text = f"The screen is simulated: {int(inside.sum())} of {len(table)} known parameters lie in their 95 % intervals"
     text += f" (not {outside})." if outside else "."
     return (
-        "win" if inside.mean() >= 0.8 else "loss",
+        "statement" if inside.mean() >= 0.8 else "warning",
         f"{text} It was drawn from this model: a lead over others here says nothing of real data.",
     )
 

@@ -125,18 +125,22 @@ class LeakyBank(Imputer):
         reads, g = _reads(series), _overall(series, train)
         sums = seen_sums(series, train, self.lengths)[train]
         m, n = reads[train].T
+        scale = np.maximum(sums[:, :, 1].mean(0), 1e-9)  # reads that a site sees along each length, so that all variables are of one size
+        on = np.vstack([np.full(len(m), PSEUDO * g), (sums[:, :, 0] / scale).T])
+        off = np.vstack([np.full(len(m), PSEUDO * (1 - g)), ((sums[:, :, 1] - sums[:, :, 0]) / scale).T])
 
-        def loss(raw: Array) -> tuple[float, Array]:
-            w = np.exp(raw)
-            top, bottom = PSEUDO * g + sums[:, :, 0] @ w, PSEUDO + sums[:, :, 1] @ w
-            on, off = m / top, (n - m) / (bottom - top)
-            slope = (sums[:, :, 0].T @ on + (sums[:, :, 1] - sums[:, :, 0]).T @ off - sums[:, :, 1].T @ (n / bottom)) * w
-            value = m @ np.log(top / bottom) + (n - m) @ np.log1p(-top / bottom)
+        def loss(x: Array) -> tuple[float, Array]:
+            top, rest = x @ on, x @ off
+            slope = on @ (m / top - n / (top + rest)) + off @ ((n - m) / rest - n / (top + rest))
+            value = m @ np.log(top) + (n - m) @ np.log(rest) - n @ np.log(top + rest)
             return -float(value) / n.sum(), -slope / n.sum()
 
-        bounds = [(-20.0, 8.0)] * len(self.lengths)
-        found = optimize.minimize(loss, np.full(len(self.lengths), -1.0), jac=True, bounds=bounds, method="L-BFGS-B")
-        return np.asarray(np.exp(found.x))
+        start = np.ones(1 + len(self.lengths))  # only ratios matter, and the first, of the overall fraction, is not 0
+        bounds = optimize.Bounds(np.r_[1e-6, np.zeros(len(self.lengths))], np.inf)
+        x = optimize.minimize(
+            loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"maxiter": 500, "ftol": 1e-12, "gtol": 1e-7}
+        ).x
+        return np.asarray(x[1:] / scale / x[0])
 
     def impute(self, series: SiteSeries, train: Mask) -> Array:
         w, sums = self.weights(series, train), seen_sums(series, train, self.lengths)

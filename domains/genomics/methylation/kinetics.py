@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+from scipy import optimize
 
 from seqsci.cells.methylation import DivisionMethylation, RelaxingMethylation
+from seqsci.domains.genomics.methylation.change import Change, change_of, change_of_one, independent_clusters
 from seqsci.domains.genomics.methylation.features import shrunk
 from seqsci.domains.genomics.methylation.models import per_division, per_time
 from seqsci.domains.genomics.methylation.neighbours import leaky_sums
@@ -30,9 +31,8 @@ FEWEST_BLOCKS = 3
 MOST_ROWS = 40_000
 """Rows (sites and times) of a class that are fitted one by one at most; the overdispersion is then one of sites, else one of blocks."""
 RATES = ("maintenance", "de_novo", "half_life")
-LEVEL = 0.001
-"""Level at which a constant fraction must be refused before a rate is read. The rate has no meaning under a constant fraction, so the
-likelihood ratio is larger by chance than its chi-square law (Davies 1987, DOI 10.1093/biomet/74.1.33); the level leaves room for that."""
+LEVEL = 0.01
+"""Level at which a constant fraction must be refused before a rate is read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +41,14 @@ class Kinetics:
 
     Attributes:
         fit: estimates, standard errors, intervals, derived quantities.
-        ratio: twice the log-likelihood by which it exceeds a fraction that never changes.
+        change: the test of sites that never change, on which the verdict rests.
+        ratio: twice the log-likelihood by which the fit exceeds a fraction that never changes. It takes reads for independent and sites
+            for alike: it is large for static sites, too, where coverage shifts between them or reads of a block depend on each other.
         reasons: why its rates must not be read, in words; empty where they may.
     """
 
     fit: Fit
+    change: Change
     ratio: float
     reasons: tuple[str, ...]
 
@@ -71,23 +74,28 @@ def fit_kinetics(series: SiteSeries, model: Model | None = None, clusters: np.nd
     """Fit (mu, delta) or (half-life, equilibrium) that all sites share, and say whether the data hold them.
 
     Not identified: fewer times than free numbers (one time point holds the fraction alone; two hold no curve where the initial fraction is
-    free); a fraction whose change over time cannot be told from chance (a series at its equilibrium); a rate in a weak direction of the
-    fit. Standard errors are clustered by site, because sites differ, or as ``clusters`` says.
+    free); sites whose change over time, each against itself, cannot be told from chance (a series at its equilibrium), or is not that
+    of the fit; a rate in a weak direction of the fit. Standard errors are clustered by site, because sites differ, and that test by
+    `independent_clusters`, because reads of neighbours depend on each other; both as ``clusters`` says where it is given.
 
     Args:
         series: reads; model: default `per_division` where the times are divisions, else `per_time`.
-        clusters: (sites,) code of the cluster of each site, such as its 1 Mb block; None: its own.
+        clusters: (sites,) code of the cluster of each site, such as its 1 Mb block; None: as said above.
 
     Raises: DataError for a model of something else, or reads that are all methylated or all not.
     """
     chosen = model or (per_division() if series.time_unit == "divisions" else per_time(series.time_unit))
-    rows = sequences_of(series, chosen)
-    if clusters is not None:
-        rows = replace(rows, group=np.repeat(clusters, len(rows) // len(series)))
-    covariance: Covariance = ClusterSandwich() if len(np.unique(rows.group)) > 1 else Sandwich()
-    started = chosen.start_at(**{n: v for n, v in starting_point(series, chosen).items() if n in chosen.free_names})
-    fit = MaximumLikelihood(starts=1, covariance=covariance, warm=True, min_rows=1).fit(started, rows)
-    return judged(fit, int((series.totals("coverage") > 0).sum()))
+    by_site, stretches = np.arange(len(series)), independent_clusters(series)
+    return judged(_fitted(series, chosen, by_site if clusters is None else clusters), series, stretches if clusters is None else clusters)
+
+
+def _fitted(series: SiteSeries, model: Model, clusters: np.ndarray) -> Fit:
+    """The fit with errors by cluster."""
+    rows = sequences_of(series, model)
+    rows = replace(rows, group=np.repeat(clusters, len(rows) // len(series)))
+    covariance: Covariance = ClusterSandwich() if len(np.unique(clusters)) > 1 else Sandwich()
+    started = model.start_at(**{n: v for n, v in starting_point(series, model).items() if n in model.free_names})
+    return MaximumLikelihood(starts=1, covariance=covariance, warm=True, min_rows=1).fit(started, rows)
 
 
 def starting_point(series: SiteSeries, model: Model) -> dict[str, float]:
@@ -109,21 +117,46 @@ def starting_point(series: SiteSeries, model: Model) -> dict[str, float]:
     return {"maintenance": float(np.clip(mu, 0.01, 0.999)), "de_novo": float(np.clip(delta, 0.001, 0.99)), "initial_fraction": c}
 
 
-def judged(fit: Fit, times: int) -> Kinetics:
-    """The verdict on a fit of reads at so many times: whether they hold its rates."""
+def judged(fit: Fit, series: SiteSeries, clusters: np.ndarray) -> Kinetics:
+    """The verdict on a fit: whether the reads hold its rates.
+
+    Args:
+        fit: of the series, or of its reads added up; series: sites one by one.
+        clusters: (sites,) code of the cluster of each site, see `change_of`.
+    """
+    times = int((series.totals("coverage") > 0).sum())
     reasons, free = [], [n for n in fit.model.free_names if n != "overdispersion"]
     if times < len(free):
         held = "the methylated fraction then" if times == 1 else f"{times} fractions"
         reasons.append(f"{times} time point{'s' * (times > 1)} hold{'s' * (times == 1)} {held}, not {', '.join(free)}: add times, or dyads")
     ratio = 2 * (fit.log_likelihood - _constant(fit))
-    if times > 1 and ratio < stats.chi2.isf(LEVEL, max(len(free) - 1, 1)):
-        text = f"2 log likelihood ratio {ratio:.1f} against a constant one"
-        reasons.append(
-            f"the fraction does not change visibly ({text}): an equilibrium holds delta / (1 - mu + delta) alone, not (mu, delta)"
-        )
+    change = change_of(series, clusters) if len(series) > 1 else change_of_one(series, _course(fit, series.times), ratio, len(free))
+    if times > 1:
+        reasons += _unchanged(fit, change)
     if not reasons:  # where there are reasons already, the weak directions only repeat them, and their profiles take seconds
         reasons += [d.text for d in fit.weak_directions if set(d.parameters) & set(RATES)]
-    return Kinetics(fit, ratio, tuple(reasons))
+    return Kinetics(fit, change, ratio, tuple(reasons))
+
+
+def _unchanged(fit: Fit, change: Change) -> list[str]:
+    """Why the fitted course is none of the sites themselves, in words; empty where they change as it says."""
+    few = f"; {change.share:.0%} of the reads lie at sites that were read at two times or more" if change.share < 0.5 else ""
+    if change.p_value > LEVEL:
+        text = f"each site against itself: {change}{few}"
+        return [f"the fraction does not change visibly ({text}): an equilibrium holds delta / (1 - mu + delta) alone, not (mu, delta)"]
+    value = dict(fit.value) | fit.model.derived_values
+    if (value["equilibrium"] - value["initial_fraction"]) * change.statistic < 0:
+        ways = ("fall", "rises") if change.statistic < 0 else ("rise", "falls")
+        why = "other sites are read at other times, and the fit takes that for a change"
+        return [f"sites {ways[0]} ({change}) while the fit {ways[1]}: {why}"]
+    return []
+
+
+def _course(fit: Fit, times: np.ndarray) -> np.ndarray:
+    """(times,) the fitted fraction."""
+    value = dict(fit.value) | fit.model.derived_values
+    kept = np.power(value["retention"], times)
+    return np.asarray(kept * value["initial_fraction"] + (1 - kept) * value["equilibrium"])
 
 
 def _constant(fit: Fit) -> float:
@@ -186,8 +219,9 @@ def kinetics_by_class(series: SiteSeries, rule: ByDensity | ByNeighbourLevel, mo
         part = series.rows(chosen) if chosen.any() else None
         if part is None or len(np.unique(part.block)) < FEWEST_BLOCKS:
             continue
-        part = part.by_block() if part.coverage.size > MOST_ROWS else part
-        found = fit_kinetics(part, model or per_time(series.time_unit, counts=BetaBinomial()), part.block)
+        fitted = part.by_block() if part.coverage.size > MOST_ROWS else part
+        fit = _fitted(fitted, model or per_time(series.time_unit, counts=BetaBinomial()), fitted.block)
+        found = judged(fit, part, independent_clusters(part))
         row: dict[str, object] = {"class": rule.label(max(low, 0.0), high), "sites": int(chosen.sum())}
         row["reads"] = int(part.coverage.sum())
         table = {e.name: e for e in (*found.fit.estimates(), *found.fit.derived())}

@@ -14,7 +14,7 @@ from seqsci.domains.genomics.methylation.features import LENGTHS, PSEUDO
 from seqsci.domains.genomics.methylation.hybrid import learned, site_grid
 from seqsci.domains.genomics.methylation.imputation import LeakyBank
 from seqsci.domains.genomics.methylation.neighbours import leaky_sums
-from seqsci.domains.genomics.methylation.series import SiteSeries
+from seqsci.domains.genomics.methylation.series import BLOCK_BP, SiteSeries
 from seqsci.domains.genomics.methylation.sites import SiteMixture
 from seqsci.errors import DataError, explain
 
@@ -38,12 +38,15 @@ class Learned(ABC):
 class LearnedBank(Learned):
     """Weights of a leaky bank at one time, and the reads of all sites that make the overall fraction.
 
-    The overall fraction of a site leaves its own reads out, as the leaky sums do: given the weights, its imputed fraction does not depend
-    on its own reads. The weights do, a little: all sites of the largest chromosome teach them.
+    A site's own reads enter nowhere: neither the leaky sums, nor the overall fraction, nor the weights. The chromosome that teaches the
+    weights is cut in two halves, and the sites of each are imputed by weights that the other half taught, its own reads masked; other
+    chromosomes take the weights of all of it.
 
     Attributes:
-        time: of the reads. weights: (lengths,) of a neighbour's read at distance 0. sites: how many sites taught the weights.
-        methylated, coverage: reads of all sites at that time.
+        time: of the reads. weights: (lengths,) of a neighbour's read at distance 0, taught by all sites of the teacher.
+        methylated, coverage: reads of all sites at that time. sites: how many sites the teacher has.
+        teacher: name of that chromosome. cuts: where its stretches start [bp]; every other one makes a half.
+        halves: (2, lengths) weights for the sites of each half.
     """
 
     time: float
@@ -51,10 +54,19 @@ class LearnedBank(Learned):
     methylated: float
     coverage: float
     sites: int
+    teacher: str
+    cuts: npt.NDArray[np.int64]
+    halves: Array
 
     def overall(self, methylated: Array, coverage: Array) -> Array:
         """(sites,) share of methylated reads of the other sites, half a read added on both sides."""
         return np.asarray((self.methylated - methylated + 0.5) / (self.coverage - coverage + 1))
+
+    def weights_of(self, series: SiteSeries) -> Array:
+        """(sites, lengths) the weights that each site of a chromosome is imputed by."""
+        if str(series.chromosome[0]) != self.teacher:
+            return np.broadcast_to(self.weights, (len(series), len(self.weights)))
+        return np.asarray(self.halves[half_of(series.position, self.cuts)])
 
     def fractions(self, series: SiteSeries) -> Array:
         index = int(np.searchsorted(series.times, self.time))
@@ -62,16 +74,27 @@ class LearnedBank(Learned):
             return self.overall(np.zeros(len(series)), np.zeros(len(series)))  # a chromosome without a read at that time
         reads = np.column_stack([series.methylated[:, index], series.coverage[:, index]])
         sums = leaky_sums(series.position, reads, LENGTHS, series.breaks)
-        overall = self.overall(reads[:, 0], reads[:, 1])
-        top, bottom = PSEUDO * overall + sums[:, :, 0] @ self.weights, PSEUDO + sums[:, :, 1] @ self.weights
-        return np.asarray(top / bottom)
+        overall, weights = self.overall(reads[:, 0], reads[:, 1]), self.weights_of(series)
+        top, bottom = (np.einsum("sl,sl->s", sums[:, :, k], weights) for k in (0, 1))
+        return np.asarray((PSEUDO * overall + top) / (PSEUDO + bottom))
 
     def __str__(self) -> str:
-        weights = ", ".join(f"{w:.2g} at {length:g} bp" for w, length in zip(self.weights, LENGTHS, strict=True) if w > 1e-3)
+        weights = ", ".join(f"{w:.2g} at {length:g} bp" for w, length in zip(self.weights, LENGTHS, strict=True) if w > 1e-5)
         return (
-            f"imputed at time {self.time:g} from the other sites, own reads left out; weights of a neighbour's read, "
-            f"the same for all, learned on the reads of all {self.sites:,} sites of the largest chromosome: {weights or 'none'}"
+            f"imputed at time {self.time:g} from the other sites, own reads left out; weights of a neighbour's read, learned on the "
+            f"{self.sites:,} sites of {self.teacher} (for its own sites, each half on the other): {weights or 'none'}"
         )
+
+
+def half_of(position: npt.NDArray[np.int64], cuts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """(sites,) 0 or 1: in turn along the stretches that start at ``cuts``."""
+    return np.asarray(np.maximum(np.searchsorted(cuts, position, "right") - 1, 0) % 2, np.int64)
+
+
+def halves_of(series: SiteSeries) -> npt.NDArray[np.int64]:
+    """Starts of stretches of which every other one makes a half: 1 Mb blocks, or where there are fewer than four the site in the middle."""
+    blocks = np.unique(series.position // BLOCK_BP) * BLOCK_BP
+    return np.asarray(blocks if len(blocks) >= 4 else [0, series.position[len(series) // 2]], np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +138,12 @@ class Imputation(Task):
             raise DataError(explain("nothing to impute from", f"no reads at time {self.time:g}", "one site or more", "check the files"))
         largest = here["chrom"].value_counts().index[0]
         series = _series(here[here["chrom"] == largest], frame)
-        weights = LeakyBank().weights(series, np.ones(len(series), bool))
-        return LearnedBank(self.time, weights, float(here["methylated"].sum()), float(here["coverage"].sum()), len(series))
+        cuts = halves_of(series)
+        half, bank = half_of(series.position, cuts), LeakyBank()
+        halves = [bank.weights(series, half != h) if (half != h).any() else np.zeros(len(LENGTHS)) for h in (0, 1)]
+        weights = bank.weights(series, np.ones(len(series), bool))
+        totals = (float(here["methylated"].sum()), float(here["coverage"].sum()))
+        return LearnedBank(self.time, weights, *totals, len(series), str(largest), cuts, np.array(halves))
 
 
 @dataclass(frozen=True)

@@ -26,4 +26,6 @@ def figures(fit: Fit, tables: Mapping[str, Any]) -> list[Captioned]:
 
 
 def _identified(verdict: Any) -> bool:
-    return not (verdict["kind"] == "loss").any()
+    if "name" not in verdict:  # a run of an earlier version
+        return not (verdict["kind"] == "loss").any()
+    return bool((verdict["name"] == "identified").any())

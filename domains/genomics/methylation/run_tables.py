@@ -17,6 +17,7 @@ from seqsci.errors import SeqsciError
 from seqsci.estimation.result import Fit
 
 QUANTITIES = ("half_life", "equilibrium", "initial_fraction")
+VERDICT = ("name", "half_life", "low", "high", "time_unit", "statistic", "p_value", "clusters", "kind", "sentence")
 Z95 = 1.959964
 GRID = 120
 """Points of the fitted curve."""
@@ -28,22 +29,22 @@ class RunTables:
 
     Attributes:
         series: all sites; clustered: the reads of each cluster of the standard errors, sites or blocks.
+        independent: (sites,) codes of the clusters in which the test of a change takes reads to depend on each other.
         share: of each block that imputation is scored on.
         imputers: what is compared in imputing masked sites; none: no table. not_compared: why the last time is not held out, or empty.
     """
 
     series: SiteSeries
     clustered: SiteSeries
+    independent: np.ndarray
     share: float = 1.0
     imputers: tuple[Imputer, ...] = IMPUTERS
     not_compared: str = ""
 
     def __call__(self, fit: Fit) -> dict[str, pd.DataFrame]:
         """Tables by name; one that cannot be made is absent, and a printed note says why."""
-        found = judged(fit, int((self.series.totals("coverage") > 0).sum()))
-        told = verdict(found, self.series)
-        if self.not_compared:
-            told = pd.concat([told, pd.DataFrame([{"kind": "tie", "sentence": f"Not compared: {self.not_compared}."}])], ignore_index=True)
+        found = judged(fit, self.series, self.independent)
+        told = verdict(found, self.series, self.not_compared)
         tables = {"verdict": told, "course": self.course(), "curve": self.curve(fit)}
         makers: dict[str, Callable[[], pd.DataFrame]] = {"kinetics": lambda: self.kinetics(found), "imputation": self.imputation}
         for name, make in makers.items():
@@ -115,16 +116,25 @@ def _values(fit: Fit) -> dict[str, float]:
     return dict(fit.value) | {d.name: d.value for d in fit.derived()}
 
 
-def verdict(found: Kinetics, series: SiteSeries) -> pd.DataFrame:
-    """Columns kind (win or loss) and sentence: whether these reads hold the rates, for the report's first lines."""
+def verdict(found: Kinetics, series: SiteSeries, not_compared: str = "") -> pd.DataFrame:
+    """What these reads hold, for the report's first lines: a statement of the fit, which compares with no other forecaster.
+
+    Columns: name (identified, not identified, not compared), half_life, low, high, time_unit (NaN where it is not identified), statistic,
+    p_value, clusters of the test of a change (`change_of`), kind (statement or warning: how the report marks it), sentence.
+    """
+    c = found.change
+    test = {"statistic": c.statistic, "p_value": c.p_value, "clusters": c.clusters}
     if found.identified:
-        e = {x.name: x for x in (*found.fit.estimates(), *found.fit.derived())}
-        half = e["half_life"]
+        half = {x.name: x for x in (*found.fit.estimates(), *found.fit.derived())}["half_life"]
         unit = series.time_unit
-        text = (
-            f"The rates are identified: half-life {half.value:.3g} {unit} (95 % {half.low:.3g} to {half.high:.3g}); a fraction that never"
-        )
-        return pd.DataFrame([{"kind": "win", "sentence": f"{text} changes is refused, 2 log likelihood ratio {found.ratio:,.0f}."}])
-    named = "(mu, delta)" if "maintenance" in found.fit.model.free_names else "(mu, delta), and so the half-life,"
-    rows = [{"kind": "loss", "sentence": f"{named} are NOT identified by these reads: {reason}."} for reason in found.reasons]
-    return pd.DataFrame(rows)
+        text = f"The rates are identified: half-life {half.value:.3g} {unit} (95 % {half.low:.3g} to {half.high:.3g})"
+        text += f"; that no site changes is refused, each against itself: {c}."
+        numbers = {"half_life": half.value, "low": half.low, "high": half.high, "time_unit": unit}
+        rows = [{"name": "identified", **numbers, **test, "kind": "statement", "sentence": text}]
+    else:
+        named = "(mu, delta)" if "maintenance" in found.fit.model.free_names else "(mu, delta), and so the half-life,"
+        common = {"name": "not identified", **test, "kind": "warning"}
+        rows = [{**common, "sentence": f"{named} are NOT identified by these reads: {reason}."} for reason in found.reasons]
+    if not_compared:
+        rows.append({"name": "not compared", "kind": "statement", "sentence": f"Not compared: {not_compared}."})
+    return pd.DataFrame(rows, columns=VERDICT)

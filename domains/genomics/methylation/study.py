@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from seqsci.cells.methylation import DaughterStrand, DivisionMethylation, PopulationStrands, StrandConvention
+from seqsci.domains.genomics.methylation.change import independent_clusters
 from seqsci.domains.genomics.methylation.configured import Counts, read_counts
 from seqsci.domains.genomics.methylation.held_out import HeldOutReads, Terms, held_out, why_not_compared
 from seqsci.domains.genomics.methylation.imputation import IMPUTERS
@@ -83,7 +84,12 @@ def build(config: Mapping[str, Any]) -> Study:
         held_out=test,
         not_compared=reason,
         tables=RunTables(
-            series, series.by_block() if units.clusters == "block" else series, terms.share, IMPUTERS if imputed else (), reason
+            series,
+            series.by_block() if units.clusters == "block" else series,
+            {"block": series.block, "site": np.arange(len(series))}[clusters] if clusters else independent_clusters(series),
+            terms.share,
+            IMPUTERS if imputed else (),
+            reason,
         ),
     )
 
