@@ -57,8 +57,8 @@ def test_states_of_a_linear_model_are_in_the_contract(run: Path) -> None:
             assert {f"{kind}_{state}", f"{kind}_{state}_sd"} <= set(columns)
 
 
-def test_a_verdict_is_marked_by_its_name_and_one_that_may_be_1_is_never_a_win(run: Path) -> None:
+def test_a_verdict_is_a_statement_or_a_warning_and_one_that_may_be_1_is_not_identified(run: Path) -> None:
     row = pd.read_csv(run / "verdict.csv").iloc[0]
-    assert row["open_high"] and row["kind"] == KINDS[row["name"]] != "win" and "phi = 1" in row["sentence"]
-    assert KINDS == {"identified": "win", "not identified": "tie", "confounded with drift": "loss"}
+    assert row["open_high"] and row["kind"] == KINDS[row["name"]] and "phi = 1" in row["sentence"]
+    assert KINDS == {"identified": "statement", "not identified": "statement", "confounded with drift": "warning"}
     assert all(f"`{name}`" in CONTRACT for name in KINDS)

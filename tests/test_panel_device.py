@@ -16,6 +16,7 @@ from torch import Tensor
 
 from seqsci.cell import Cell
 from seqsci.domains.finance import models
+from seqsci.engine.accelerator import obstacle
 from seqsci.equations import triton_printing
 from seqsci.errors import DeviceError, EquationError, MissingExtraError, ParameterError
 from seqsci.estimation.lane_climb import Target, climb
@@ -23,7 +24,7 @@ from seqsci.estimation.lane_solve import curvature
 from seqsci.estimation.maximum_likelihood import MaximumLikelihood
 from seqsci.estimation.optimise import evaluate
 from seqsci.estimation.search import Search
-from seqsci.lanes.device import compiles, device_of, obstacle, one_device
+from seqsci.lanes.device import compiles, device_of, one_device
 from seqsci.lanes.launch import LaneKernel, lane_kernel
 from seqsci.model import Model
 from seqsci.observations.gaussian import Gaussian
@@ -210,8 +211,11 @@ def test_an_old_card_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_cell_on_a_card_without_triton_says_once_that_it_runs_as_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert obstacle("H200", (9, 0), triton=True) == ""
-    assert "pip install 'seqsci[gpu]'" in obstacle("H200", (9, 0), triton=False)
+    assert obstacle("H200", (9, 0), True, False, "the cell") == ""
+    assert (
+        "the cell runs as a slow loop" in (text := obstacle("H200", (9, 0), False, False, "the cell"))
+        and "pip install 'seqsci[gpu]'" in text
+    )
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (6, 0))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "Tesla P100")
     with pytest.warns(RuntimeWarning, match=r"slow loop(.|\n)*Tesla P100") as told:

@@ -17,8 +17,8 @@ from seqsci.domains.ecology.prepared import Prepared
 from seqsci.errors import SeqsciError
 from seqsci.estimation.result import Fit
 
-KINDS = {IDENTIFIED: "win", LOOSE: "tie", CONFOUNDED: "loss"}
-"""How the report's first lines show a verdict."""
+KINDS = {IDENTIFIED: "statement", LOOSE: "statement", CONFOUNDED: "warning"}
+"""How the report's first lines show a verdict, which compares with nobody."""
 MOST = 60
 """Series that inference reads at most: phi is shared by them, which says little of hundreds of species."""
 

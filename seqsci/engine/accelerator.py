@@ -58,16 +58,16 @@ def _obstacle(device: int, bfloat16: bool) -> str:
     return obstacle(torch.cuda.get_device_name(device), torch.cuda.get_device_capability(device), installed(), bfloat16)
 
 
-def obstacle(name: str, capability: tuple[int, int], triton: bool, bfloat16: bool) -> str:
-    """What stands against Triton on a card of this compute capability; empty where nothing does."""
+def obstacle(name: str, capability: tuple[int, int], triton: bool, bfloat16: bool, what: str = "the scan") -> str:
+    """What stands against Triton on a card of this compute capability, for the scan or for a cell; empty where nothing does."""
     oldest = OLDEST_BFLOAT16 if bfloat16 else OLDEST
     if not triton:
-        return explain("the scan runs as a slow loop on this GPU", "Triton is not installed", "triton", "pip install 'seqsci[gpu]'")
+        return explain(f"{what} runs as a slow loop on this GPU", "Triton is not installed", "triton", "pip install 'seqsci[gpu]'")
     if capability < oldest:
-        what = "in bfloat16 " if bfloat16 else ""
+        what += " in bfloat16" if bfloat16 else ""
         got = f"{name}, compute capability {capability[0]}.{capability[1]}"
         fix = "pass x.float(), with dtype=torch.float32" if bfloat16 and capability >= OLDEST else "run on the CPU, or on a newer card"
-        return explain(f"the scan {what}runs as a slow loop on this GPU", got, f"{oldest[0]}.{oldest[1]} or later", fix)
+        return explain(f"{what} runs as a slow loop on this GPU", got, f"{oldest[0]}.{oldest[1]} or later", fix)
     return ""
 
 

@@ -6,11 +6,11 @@ import functools
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.util import find_spec
 
 import torch
 from torch import Tensor
 
+from seqsci.engine import accelerator
 from seqsci.equations.triton_cache import require_triton
 from seqsci.errors import DeviceError, explain
 
@@ -18,8 +18,6 @@ INTERPRETER = "interpreter"
 """The device of tests: kernels run on CPU tensors through Triton's interpreter, thousands of times slower."""
 FAULT: type[Exception] = getattr(torch, "AcceleratorError", torch.OutOfMemoryError)
 """What torch raises where a kernel of the card fails; it has a name of its own since torch 2.8."""
-OLDEST = (7, 0)
-"""Compute capability that Triton needs."""
 
 
 def device_of(name: str | torch.device) -> torch.device:
@@ -49,7 +47,7 @@ def device_of(name: str | torch.device) -> torch.device:
         raise DeviceError(explain("there is no such card", str(name), f"cuda:0 .. cuda:{count - 1}", f'pass device="cuda:{count - 1}"'))
     require_triton()
     device = torch.device("cuda", number)
-    if (capability := torch.cuda.get_device_capability(device)) < OLDEST:
+    if (capability := torch.cuda.get_device_capability(device)) < accelerator.OLDEST:
         got = f"{torch.cuda.get_device_name(device)}, compute capability {capability[0]}.{capability[1]}"
         raise DeviceError(explain("the card is too old for Triton", got, "7.0 or later (Volta)", "leave device= out to run on the CPU"))
     return device
@@ -59,21 +57,11 @@ def compiles(device: torch.device) -> bool:
     """Whether Triton is there and compiles for a device; what stands against it on a card is said once."""
     if device.type != "cuda":
         return False
-    reason = obstacle(torch.cuda.get_device_name(device), torch.cuda.get_device_capability(device), find_spec("triton") is not None)
+    card = torch.cuda.get_device_name(device), torch.cuda.get_device_capability(device)
+    reason = accelerator.obstacle(*card, accelerator.installed(), False, "the cell")
     if reason:
         _say(reason)
     return not reason
-
-
-def obstacle(name: str, capability: tuple[int, int], triton: bool) -> str:
-    """What stands against Triton on a card of this compute capability; empty where nothing does."""
-    what = "the cell runs as a slow loop on this GPU"
-    if not triton:
-        return explain(what, "Triton is not installed", "triton", "pip install 'seqsci[gpu]'")
-    if capability < OLDEST:
-        got = f"{name}, compute capability {capability[0]}.{capability[1]}"
-        return explain(what, got, f"{OLDEST[0]}.{OLDEST[1]} or later", "run on the CPU, or on a newer card")
-    return ""
 
 
 @functools.cache
