@@ -147,21 +147,22 @@ def errors(card: Card) -> Part:
 
 
 def peers(card: Card) -> Part:
-    """Each on a shape that it takes, forward; a peer that is not installed is named."""
+    """Each on a shape that it takes; a peer that is not installed is named."""
     rows: list[tuple[object, ...]] = []
     figures: dict[str, float | None] = {}
     for peer in PEERS:
-        figures[peer.key] = None
         try:
-            ours, theirs = peer.prepare()
-            mine, other = (card.seconds([call], graph=False) for call in (ours, theirs))
+            theirs, ours, both, our_both = peer.measured(card)
         except Exception as missing:  # noqa: BLE001 - not installed, or failing on this card: its row says so, our figures stay
-            rows.append((peer.name, f"missing: {missing}"[:60], "", ""))
+            rows.append((peer.name, f"missing: {missing}"[:60], *[""] * 5))
+            figures |= {peer.key: None} if peer.key else {}
             continue
-        figures[peer.key] = other / mine
-        rows.append((f"{peer.name} {peer.shape}", 1e3 * other, 1e3 * mine, other / mine))
+        with_gradient = (1e3 * both, 1e3 * our_both, both / our_both) if both else ("", "", "")
+        rows.append((f"{peer.name} {peer.shape}", 1e3 * theirs, 1e3 * ours, theirs / ours, *with_gradient))
+        figures |= {peer.key: theirs / ours} if peer.key else {}
         torch.cuda.empty_cache()
-    return Part("Peers", ("forward, float32", "peer ms", "scan ms", "ratio"), rows, figures)
+    header = ("float32, as called", "forward, peer ms", "scan ms", "ratio", "with gradient, peer ms", "scan ms", "ratio")
+    return Part("Peers", header, rows, figures)
 
 
 PARTS: tuple[Callable[[Card], Part], ...] = (lanes, few_lanes, narrow, errors, cuts, peers)

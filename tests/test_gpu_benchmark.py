@@ -8,13 +8,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from benchmarks import gpu, gpu_code
+from benchmarks import gpu, gpu_code, gpu_peers
 from benchmarks.gpu_timing import Call, Card
-from seqsci.engine import accelerator
+from seqsci.engine import accelerator, linear_scan
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,9 @@ class Here(Card):
 HERE = Here("cpu", 1, 32)
 
 
-def test_every_figure_that_the_page_names_is_there() -> None:
+def test_every_figure_that_the_page_names_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
+    monkeypatch.setattr(gpu, "PEERS", [peer for peer in gpu.PEERS if "compiled" not in peer.name])
     figures: dict[str, float | None] = {}
     for part in (gpu.lanes, gpu.few_lanes, gpu.narrow, gpu.errors, gpu.peers):
         found = part(HERE)
@@ -45,6 +47,24 @@ def test_every_figure_that_the_page_names_is_there() -> None:
     assert missing <= {"gpu_speedup_accelerated_scan", "gpu_speedup_chunk_hgrn"}  # peers that are not installed
     assert all(value is None or math.isfinite(value) for value in figures.values())
     assert 0 < figures["gpu_bf16_error"] < 1e-5 and 0 < figures["gpu_error_f32"] < 1e-5  # type: ignore[operator]
+
+
+def test_a_peer_is_timed_where_it_computes_the_scan_and_named_where_it_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(f: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
+        time.sleep(0.01)
+        return linear_scan(-f, u, dim=2)  # type: ignore[return-value]
+
+    def absent() -> Any:
+        raise ImportError("No module named 'x'")
+
+    same = gpu_peers.Peer("slow", (2, 3, 64), 2, lambda: slow, "ratio", torch.neg)
+    other = gpu_peers.Peer("another recurrence", (2, 3, 64), 2, lambda: slow, "other")
+    monkeypatch.setattr(gpu, "PEERS", (same, other, gpu_peers.Peer("absent", (2, 3), 1, absent, "none", gradient=False)))
+    part = gpu.peers(HERE)
+    assert part.figures["ratio"] > 1 and part.figures["other"] is None and part.figures["none"] is None  # type: ignore[operator]
+    told = [row[1] for row in part.rows]
+    assert told[0] >= 10 and "computes something else" in str(told[1]) and "No module named" in str(told[2])  # type: ignore[operator]
+    assert all(len(row) == len(part.header) for row in part.rows)
 
 
 def test_both_cuts_are_measured_and_the_plan_is_its_own_again() -> None:
