@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import Any
 
 import pandas as pd
@@ -56,10 +55,15 @@ def test_the_bytes_of_a_step_are_those_of_its_planes() -> None:
 
 
 def test_a_short_run_is_repeated_until_there_is_something_to_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[None] = []
-    seconds, times = whole.repeated(lambda: calls.append(time.sleep(1e-4)), torch.device("cpu"))
-    assert times >= 20 and len(calls) == times + 2 and times * seconds >= 0.5 * whole.SECONDS
-    calls.clear()
-    _, times = whole.repeated(lambda: calls.append(time.sleep(0.01)), torch.device("cpu"))
-    assert times == 20
+    clock, calls = [0.0], [0]
+    monkeypatch.setattr(whole.time, "perf_counter", lambda: clock[0])
+
+    def run(seconds: float) -> None:
+        clock[0] += seconds
+        calls[0] += 1
+
+    seconds, times = whole.repeated(lambda: run(1e-4), torch.device("cpu"))
+    assert seconds == pytest.approx(1e-4) and times * seconds == pytest.approx(whole.SECONDS, rel=0.01) and calls[0] == times + 2
+    _, times = whole.repeated(lambda: run(0.01), torch.device("cpu"))
+    assert times == whole.REPEATS
     assert isinstance(whole.simulated(models.garch_normal(), 2, 5, 1), pd.DataFrame)
