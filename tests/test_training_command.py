@@ -25,6 +25,7 @@ from seqsci.sequences import Sequences  # noqa: E402
 from seqsci.training.checkpoints import AtomicCheckpoint  # noqa: E402
 from seqsci.training.forecaster import Forecaster  # noqa: E402
 from seqsci.training.gradient import DriveSpec, feed, restore  # noqa: E402
+from seqsci.training.interrupt import BetweenBatches  # noqa: E402
 from tests.driven_series import MODEL, driven_series  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec", "ignore:.*does not have many workers", "ignore:.*Checkpoint directory")
@@ -99,6 +100,24 @@ def test_an_interrupted_run_exits_honestly_and_prints_how_to_go_on(config: Path,
     assert f"seqsci fit --resume {tmp_path / 'runs' / 'driven-001'}" in text.split("interrupted;")[1]
     assert "Traceback" not in text
     torch.load(tmp_path / "runs" / "driven-001" / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def test_an_interrupt_that_would_be_lost_where_it_comes_stops_the_training_between_batches() -> None:
+    class Lost:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)  # a KeyboardInterrupt here would be printed and forgotten
+
+    before = signal.getsignal(signal.SIGINT)
+    with BetweenBatches() as asked:
+        asked.on_train_batch_end(None, None, None, None, 0)  # type: ignore[arg-type]
+        del (lost := [Lost()])[0]
+        assert asked.asked and not lost
+        for stop in (asked.on_train_batch_end, asked.on_validation_batch_end):
+            with pytest.raises(KeyboardInterrupt):
+                stop(None, None, None, None, 0)  # type: ignore[arg-type]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)  # a second one is not waited for
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_checkpoint_that_is_cut_short_or_absent_is_named(config: Path, tmp_path: Path, capsys) -> None:

@@ -25,6 +25,7 @@ from seqsci.study import Study
 from seqsci.training.checkpoints import AtomicCheckpoint, BestEpoch, History, RandomState
 from seqsci.training.forecaster import Forecaster
 from seqsci.training.gradient import GradientDescent
+from seqsci.training.interrupt import BetweenBatches
 from seqsci.training.quiet import quiet
 
 EVERY = 10
@@ -171,10 +172,10 @@ def train(study: Study, folder: Path, resume: bool = False) -> Fit:
     """Train the study's drive and model, conclude by maximum likelihood, write the run; resumable from its last checkpoint."""
     estimator = _estimator(study)
     history = History(lambda rows: rundir.write_history(folder, rows), EVERY)
-    best, stopped = BestEpoch(), _Stopped()
+    best, stopped, asked = BestEpoch(), _Stopped(), BetweenBatches()
     target = folder / "checkpoints"
     keep = ModelCheckpoint(target, "last", every_n_epochs=EVERY, save_on_train_epoch_end=True, enable_version_counter=False)
-    callbacks = [history, best, RandomState(), stopped, _Start(time.perf_counter()), keep]
+    callbacks = [history, best, RandomState(), stopped, _Start(time.perf_counter()), keep, asked]
     if resume:
         _check_data(study, folder)
     with quiet():
@@ -184,7 +185,8 @@ def train(study: Study, folder: Path, resume: bool = False) -> Fit:
             _check_epochs(cli.trainer, last, _finished(folder))
         print(f"seqsci: to go on after an interruption: seqsci fit --resume {folder}", file=sys.stderr, flush=True)
         try:
-            cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=str(last) if resume else None, weights_only=True if resume else None)
+            with asked:
+                cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=str(last) if resume else None, weights_only=True if resume else None)
         except SystemExit:
             _interrupted(stopped, folder, last)
         except SIGTERMException:
