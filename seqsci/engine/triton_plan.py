@@ -97,7 +97,7 @@ def looked_back(shape: Shape, strides: tuple[int, int, int], size: int, packed: 
         rows = group = max(2, (8 if INTERPRET else 256) // BD)
     else:
         BD = min(_power(width), (2 if INTERPRET else 32) * (4 // size if size < 4 else 1))
-        BT = min(_power(steps), tile // BD)
+        BT = min(_power(steps), max(1, tile // BD // (1 if BD >= 32 else 2)))  # threads that share lanes need registers to exchange
         rows = 2 if INTERPRET else 8
         group = min(max(_power(GROUP // (batch * -(-width // BD))), rows), 16 * rows)
     apart = 0 if by_time or BD < 32 else BD // 32
