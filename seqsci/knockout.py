@@ -45,8 +45,8 @@ class KnockedOut(Mechanism):
         return self.inner.presamples
 
     @property
-    def stacked(self) -> bool:  # type: ignore[override]
-        return self.inner.stacked
+    def stacks(self) -> bool:
+        return self.inner.stacks
 
     @property
     def references(self) -> tuple[str, ...]:  # type: ignore[override]

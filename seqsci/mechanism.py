@@ -62,12 +62,20 @@ class Mechanism:
     several_modes: ClassVar[bool] = False
     """Whether likelihoods have modes of their own where a parameter lies at its bound: all intervals are then profiles that visit them."""
     stacked: ClassVar[bool] = False
-    """Whether `check`, `presample` and `starting_values` also take equally long units, (units, rows), to the same bits."""
+    """Whether `check`, `presample` and `starting_values` also take equally long units, (units, rows), to the same bits: an entry a unit.
+
+    It is said of the three as they are in the class that says so; of a class that overrides one of them it has to be said again.
+    """
 
     start: Callable[..., Any]
     read: Callable[..., Any]
     update: Callable[..., Any]
     unobserved: Callable[..., Any] | None = None
+
+    @property
+    def stacks(self) -> bool:
+        """Whether `stacked` holds of the three methods that this mechanism has."""
+        return self.stacked and _stacks(type(self))  # type: ignore[arg-type]  # a class has the hash of its kind
 
     def __init_subclass__(cls) -> None:
         missing = [name for name in ("states", "outcomes", "start", "read", "update") if not hasattr(cls, name)]
@@ -110,3 +118,14 @@ class Mechanism:
     def starting_values(self, outcome: Mapping[str, np.ndarray]) -> Iterable[dict[str, float]]:
         """Values to start an estimation from, the best guess first, given the observed outcomes; default: the declared defaults."""
         return [{}]
+
+
+@functools.cache
+def _stacks(kind: type[Mechanism]) -> bool:
+    """Whether no class nearer than the one that says `stacked` overrides what it is said of."""
+    kinds = kind.__mro__
+
+    def owner(name: str) -> int:
+        return next(place for place, one in enumerate(kinds) if name in vars(one))
+
+    return all(owner("stacked") <= owner(name) for name in ("check", "presample", "starting_values"))

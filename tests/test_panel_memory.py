@@ -82,7 +82,7 @@ def test_a_chunk_takes_what_is_counted(
         card.solve(batch, job.task, points, kernel, True, job.task.free)
 
     solve()
-    size, found = Size.of(job.task, False), peak(solve)
+    size, found = Size.of(job.task, False, 20), peak(solve)
     counted = size.bytes(1500, days, 1)
     assert 0.6 * counted < found <= counted
     assert found > 1500 * days * 9 and size.lanes(counted, days, 1) >= 1500 > size.lanes(0.9 * counted, days, 1)
@@ -95,7 +95,7 @@ def units_of(lengths: list[int]) -> Units:
 
 def test_chunks_fit_the_memory_and_hold_every_unit_once() -> None:
     task, units = Task.of(GARCH, 2, math.inf, 100, 2), units_of([1000, 10, 500, 1000, 20, 5])
-    size = Size.of(task, False)
+    size = Size.of(task, False, 20)
     card = Card("interpreter", memory=float(size.bytes(2, 1000, 1)))
     parts = card.chunks([0, 1, 2, 3, 4, 5], units, task)
     assert sorted(i for p in parts for i in p) == [0, 1, 2, 3, 4, 5] and parts[0] == [0, 3] and len(parts) > 1
@@ -105,8 +105,17 @@ def test_chunks_fit_the_memory_and_hold_every_unit_once() -> None:
         assert size.bytes(len(part), longest, 1) <= card.memory  # type: ignore[operator]
     with pytest.raises(DeviceError, match=r"too little memory for one series(.|\n)*1,000 rows"):
         Card("interpreter", memory=1000).chunks([0], units, task)
-    assert Size.of(task, True).bytes(1, 1000, 1) - size.bytes(1, 1000, 1) == 8000
+    assert Size.of(task, True, 20).bytes(1, 1000, 1) - size.bytes(1, 1000, 1) == 8000
     assert size.bytes(1, 1000, 100) - size.bytes(1, 1000, 1) == 99 * 16
+
+
+def test_the_points_of_a_large_grid_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [{"mean": 0.0, "persistence": 0.9, "memory": 0.9, "intercept": i + 1.0} for i in range(400)]
+    task, units = Task.of(GARCH, 5, 10.0, 100, 2), units_of([60] * 40)
+    card = Card("interpreter", memory=1e5)
+    few = len(card.chunks(list(range(40)), units, task)[0])
+    monkeypatch.setattr(type(GARCH.mechanism), "starting_values", lambda self, outcome: iter(points))
+    assert len(card.chunks(list(range(40)), units, task)[0]) < few / 2
 
 
 def scattered(data: Packed, offsets: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -13,6 +13,9 @@ from torch import Tensor
 def inverted(matrix: Tensor) -> tuple[Tensor, Tensor]:
     r"""Inverses (C, n, n) of symmetric matrices, and which of these are positive definite (C,); the others' inverses mean nothing.
 
+    An inverse is that of Cholesky factors to rounding (1e-7 at condition 1e10); beyond 1e10 rounding may leave one that is not positive
+    definite.
+
     Gauss-Jordan elimination in place, without a choice of pivots, which a positive definite matrix does not need. It is one exactly if
     all pivots, ``d_j = a_jj`` after j steps, are positive. A step subtracts ``a_.j a_j. / d_j`` from the whole and puts ``a_.j / d_j`` in
     row and column j, ``-1 / d_j`` where they cross: after n steps this is minus the inverse (the sweep operator). An entry that is not
@@ -32,7 +35,7 @@ def inverted(matrix: Tensor) -> tuple[Tensor, Tensor]:
         torch.neg(pivots[-1], out=row[j])
         a[j] = a[:, j] = row
     least, most = torch.stack(pivots).aminmax(dim=0)
-    return -a.permute(2, 0, 1), (least > 0) & (most < torch.inf)  # not so where any is NaN; an infinite pivot has 0
+    return torch.neg(a).permute(2, 0, 1).contiguous(), (least > 0) & (most < torch.inf)  # not so where any is NaN; an infinite pivot has 0
 
 
 def product(matrix: Tensor, vector: Tensor) -> Tensor:

@@ -162,9 +162,9 @@ def _score(s: _State, limit: int) -> None:
     step = -product(found, s.g)
     running = (s.raw * step > 0) & (s.raw.abs() > _NEAR_BOUND)  # one that runs to its bound must not hold up the others
     step = torch.where(running, step.clamp(-_MAX_RAW_STEP, _MAX_RAW_STEP), step)
-    stepping = scoring & good
+    stepping = scoring & good & ((step * s.g).sum(1) <= 0)  # a nearly singular inverse need not be positive definite
     s.step = torch.where(stepping[:, None], step, s.step)
-    s.damping = torch.where(scoring & ~good, s.damping * 10 + 1e-6, s.damping)
+    s.damping = torch.where(scoring & ~stepping, s.damping * 10 + 1e-6, s.damping)
     s.ready = stepping | (s.phase == SEARCHING)
 
 

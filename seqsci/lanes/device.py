@@ -10,7 +10,6 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from seqsci.engine import accelerator
 from seqsci.equations.triton_cache import require_triton
 from seqsci.errors import DeviceError, explain
 
@@ -46,8 +45,10 @@ def device_of(name: str | torch.device) -> torch.device:
     if number >= count:
         raise DeviceError(explain("there is no such card", str(name), f"cuda:0 .. cuda:{count - 1}", f'pass device="cuda:{count - 1}"'))
     require_triton()
+    from seqsci.engine.accelerator import OLDEST  # torch's compiler, and Triton with it, are loaded where a card is asked for
+
     device = torch.device("cuda", number)
-    if (capability := torch.cuda.get_device_capability(device)) < accelerator.OLDEST:
+    if (capability := torch.cuda.get_device_capability(device)) < OLDEST:
         got = f"{torch.cuda.get_device_name(device)}, compute capability {capability[0]}.{capability[1]}"
         raise DeviceError(explain("the card is too old for Triton", got, "7.0 or later (Volta)", "leave device= out to run on the CPU"))
     return device
@@ -57,6 +58,8 @@ def compiles(device: torch.device) -> bool:
     """Whether Triton is there and compiles for a device; what stands against it on a card is said once."""
     if device.type != "cuda":
         return False
+    from seqsci.engine import accelerator
+
     card = torch.cuda.get_device_name(device), torch.cuda.get_device_capability(device)
     reason = accelerator.obstacle(*card, accelerator.installed(), False, "the cell")
     if reason:

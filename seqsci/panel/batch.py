@@ -213,9 +213,10 @@ def _ones(rows: int, whole: bool) -> Array:
     """Weights of 1, an array of that length where compiled code reads them."""
     if not whole:
         return np.broadcast_to(_held[0][0], rows)
-    if len(_held[0]) < rows:
-        _held[0] = np.ones(2 * rows)
-    return _held[0][:rows]
+    held = _held[0]  # read once: another thread may put its own there meanwhile
+    if len(held) < rows:
+        held = _held[0] = np.ones(2 * rows)
+    return held[:rows]
 
 
 def _sizes(y: Array, observed: Array, offsets: Array) -> tuple[Array, Array]:

@@ -22,13 +22,12 @@ from seqsci.lanes.layout import MOVED, ROWS, Lanes
 if TYPE_CHECKING:
     from seqsci.kernel import Kernel
     from seqsci.panel.batch import Batch, Task
+    from seqsci.panel.stretches import Stretches
     from seqsci.panel.units import Units
 
 Array = np.ndarray
 SHARE = 0.5
 """Share of the free memory that a chunk may take."""
-GRID = 20
-"""Most starting points that a mechanism is taken to give, where more are asked for than it forces."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,11 @@ class Size:
     climbs: int
 
     @classmethod
-    def of(cls, task: Task, weighted: bool) -> Size:
-        """The sizes of a task on rows with or without weights."""
+    def of(cls, task: Task, weighted: bool, points: int) -> Size:
+        """The sizes of a task on rows with or without weights, whose mechanism gives so many starting points."""
         mechanism, n = task.model.mechanism, len(task.names)
         row = 8 * (len(mechanism.known) + len(mechanism.outcomes)) + 1 + 8 * (weighted or bool(len(task.centre)))
-        points = task.starts if task.starts <= task.forced else max(task.starts, GRID)
+        points = task.starts if task.starts <= task.forced else max(task.starts, points + 1)
         climbs = max(task.starts, 1) if task.far == np.inf else 1
         sequence = 8 * (len(mechanism.presamples) + len(mechanism.states))
         return cls(row, sequence, 8 * points * (n + 3), 8 * (8 * n * n + 14 * n + 40), climbs)
@@ -95,7 +94,7 @@ class Card:
         found: list[list[int]] = []
         sequences = units.sequences(cuts)
         order = np.argsort(-cuts.lengths, kind="stable")
-        size = Size.of(task, units.weight is not None)
+        size = Size.of(task, units.weight is not None, _points(task, units, cuts, int(order[0])) if len(order) else 0)
         while len(order):
             longest, most = int(cuts.lengths[order[0]]), int(sequences[order].max())
             count = size.lanes(budget, longest, most)
@@ -176,3 +175,13 @@ class Card:
         sets = (self._there(moving), floor, ceiling, self._there(rough))
         climbs = (task.forced, task.starts, task.far, task.evaluations, tolerance)
         return Rules(*climbs, *sets, task.newton, self._there(batch.count), self._there(batch.spreads(task.model)))
+
+
+def _points(task: Task, units: Units, cuts: Stretches, place: int) -> int:
+    """How many starting points the mechanism gives for one of the stretches."""
+    rows = slice(int(cuts.starts[place]), int(cuts.stops[place]))
+    y = units.outcome[rows]
+    try:
+        return sum(1 for _ in task.model.mechanism.starting_values({task.model.mechanism.outcomes[0].name: y[~np.isnan(y)]}))
+    except Exception:  # noqa: BLE001 - a unit that has no starting points is told in its row
+        return 0

@@ -86,7 +86,7 @@ def fit_panel(
     if pooled:
         results, population = _pooled(job, estimator, threads)  # type: ignore[arg-type]
     else:
-        results = _by_themselves(job, threads, Store(None if store is None else Path(store), job.signature()))
+        results = _by_themselves(job, threads, Store(None, "") if store is None else Store(Path(store), job.signature()))
     return Panel(_table(model, units, by, results, population), model, units.measure, units, by, population)
 
 
@@ -104,6 +104,9 @@ def _by_themselves(job: Job, threads: int | None, kept: Store) -> list[Rows]:
     results = kept.read(units)
     done = {i for part in results for i in part.places.tolist()}
     wanted = [i for i in range(len(units)) if i not in done]
+    if len(wanted) > 1:  # long ones first, so that threads end together; equally long ones together, which are looked at together
+        lengths = units.stretches(np.array(wanted, np.int64)).lengths
+        wanted = [wanted[i] for i in np.argsort(-lengths, kind="stable").tolist()]
     take = results.extend
 
     try:

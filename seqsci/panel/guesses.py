@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from seqsci.errors import SeqsciError
+from seqsci.errors import EquationError, SeqsciError, explain
 from seqsci.mechanism import Mechanism
 
 Array = np.ndarray
@@ -23,9 +23,15 @@ def _one_by_one(outcome: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
 def presamples(mechanism: Mechanism, outcome: Mapping[str, Array], known: Mapping[str, Array]) -> Array:
     """Presample numbers (units, presamples) from the observed rows (units, rows) of a stack."""
     names, units = [p.name for p in mechanism.presamples], len(next(iter(outcome.values())))
-    if mechanism.stacked:
+    if mechanism.stacks:
         found = mechanism.presample(outcome, known)
-        return np.column_stack([np.broadcast_to(found[n], units) for n in names])
+        for name in names:
+            shape: tuple[int, ...] = np.shape(found[name])
+            if shape != (units,):
+                fix = "write it along the last axis, or set stacked = False"
+                what = f"{type(mechanism).__name__}.presample is stacked and gives {name!r} no entry a unit"
+                raise EquationError(explain(what, f"shape {shape}", f"({units},)", fix))
+        return np.column_stack([found[n] for n in names])
     every = _one_by_one(known) if known else itertools.repeat({})
     told = [mechanism.presample(one, k) for one, k in zip(_one_by_one(outcome), every, strict=False)]
     return np.array([[t[n] for n in names] for t in told])
@@ -35,7 +41,7 @@ def faults(mechanism: Mechanism, outcome: Mapping[str, Array], unit: str) -> dic
     """By unit of a stack (units, rows) of observed rows, what its check says against it."""
     if type(mechanism).check is Mechanism.check:
         return {}
-    if mechanism.stacked:
+    if mechanism.stacks:
         try:
             mechanism.check(outcome, unit)
         except SeqsciError:  # one of them at least: which, and why, is asked below
@@ -63,7 +69,10 @@ def lacking(seen: Array, least: int | None) -> dict[int, str]:
         found = {j: f"constant: {low[j]:g} in all {count} rows" for j in np.flatnonzero(low == high).tolist()}
     with np.errstate(invalid="ignore", over="ignore"):
         infinite = np.flatnonzero(~np.isfinite(high - low))
-    return found | {j: f"{int(np.isinf(seen[j]).sum())} infinite value(s)" for j in infinite.tolist()}
+    for j in infinite.tolist():
+        count = int(np.isinf(seen[j]).sum())
+        found[j] = f"{count} infinite value(s)" if count else f"values from {low[j]:g} to {high[j]:g}: too large to compute with"
+    return found
 
 
 def points(
@@ -78,12 +87,12 @@ def points(
     These are the first ``most`` that differ, in natural values; short lists repeat their first one. first: points before the mechanism's;
     own: by parameter whether it is fixed, and the model's own value.
     """
-    if mechanism.stacked:
-        guesses = itertools.islice(mechanism.starting_values(outcome), most)
+    if mechanism.stacks:
+        guesses = map(dict, itertools.islice(mechanism.starting_values(outcome), most))  # a mechanism may yield one dict again and again
         yield slice(None), _distinct([*first, *guesses], own, len(next(iter(outcome.values()))), most)
         return
     for place, one in enumerate(_one_by_one(outcome)):
-        guesses = itertools.islice(mechanism.starting_values(one), most)
+        guesses = map(dict, itertools.islice(mechanism.starting_values(one), most))
         yield slice(place, place + 1), _distinct([*first, *guesses], own, 1, most)
 
 
@@ -93,6 +102,8 @@ def _distinct(guesses: list[dict[str, Any]], own: Mapping[str, tuple[bool, float
     for j, guess in enumerate(guesses):
         for i, (name, (fixed, value)) in enumerate(own.items()):
             values[:, j, i] = value if fixed else guess.get(name, value)
+    if len(guesses) == 1:
+        return values
     again = np.zeros((units, len(guesses)), bool)
     for j in range(1, len(guesses)):
         again[:, j] = (values[:, :j] == values[:, j : j + 1]).all(2).any(1)

@@ -71,7 +71,7 @@ class Job:
 
     def signature(self) -> str:
         """What the stored rows depend on beside the data."""
-        program = hashlib.sha256(self.task.model.kernel(gaps=True).source.encode()).hexdigest()
+        program = hashlib.sha256(self.task.model.kernel(self.gaps).source.encode()).hexdigest()
         return f"{seqsci.__version__} {program} {self.model!r} {self.estimator!r} {self.units.measure}"
 
     def compile(self) -> None:
@@ -107,12 +107,12 @@ class Job:
 
     def sound(self, positions: list[int]) -> tuple[list[tuple[bool, list[int]]], dict[int, str]]:
         """The units that can be fitted, those with gaps by themselves; by position, what is wrong with the others."""
-        places = np.array(positions, np.int64)
-        cuts = self.units.stretches(places)
-        reasons = self.unfit(cuts)
         own = self.units.reasons
-        failed = {i: reason for j, i in enumerate(positions) if (reason := own.get(i) or reasons.get(j))}
-        good = np.array([i not in failed for i in positions], bool) if failed else np.ones(len(places), bool)
+        failed = {i: own[i] for i in positions if own.get(i)}
+        places = np.array([i for i in positions if i not in failed] if failed else positions, np.int64)
+        cuts, good = self.units.stretches(places), np.ones(len(places), bool)
+        for j, reason in self.unfit(cuts).items() if len(places) else ():
+            failed[int(places[j])], good[j] = reason, False
         gaps = cuts.hold(self.units.missing)
         groups = [(bool(side), places[good & (gaps == side)].tolist()) for side in (False, True)]
         return [(side, some) for side, some in groups if some], failed
@@ -129,6 +129,10 @@ class Job:
                 which, seen = which[kept], seen[kept]
             found = guesses.faults(mechanism, {name: seen}, self.units.measure or "") if len(which) else {}
             reasons |= {int(which[j]): reason for j, reason in found.items()}
+        if self.units.weight is not None:
+            scored = np.flatnonzero((self.units.weight > 0) & ~np.isnan(self.units.outcome))
+            for j in np.flatnonzero(~cuts.hold(scored)).tolist():
+                reasons.setdefault(j, "no observed value with a weight above 0")
         return reasons
 
     def too_little(self, cuts: Stretches) -> dict[int, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import numpy as np
 Array = np.ndarray
 ROWS = 2**17
 """Rows that a pass takes at a time, so that what it makes of them stays in cache."""
+_NONE = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,13 +98,25 @@ class Stretches:
         if whole and self.adjoining and (lengths == lengths[0]).all():
             yield Stack(places, (count, int(lengths[0])), slice(int(self.starts[0]), int(self.stops[-1])))
             return
-        gaps, rows = Stretches(np.searchsorted(missing, self.starts), np.searchsorted(missing, self.stops)), self.rows
+        gaps = Stretches(np.searchsorted(missing, self.starts), np.searchsorted(missing, self.stops))
+        observed = lengths - gaps.lengths
+        order = np.argsort(observed, kind="stable")
+        firsts = [0, *(np.flatnonzero(np.diff(observed[order])) + 1).tolist(), count]
+        alone = {a for a, b in itertools.pairwise(firsts) if b == a + 1 and observed[order[a]] == lengths[order[a]]}
+        rows, before = (_NONE, _NONE) if len(alone) == len(firsts) - 1 else self._observed(missing, gaps, whole)
+        for a, b in itertools.pairwise(firsts):
+            some, size = order[a:b], int(observed[order[a]])
+            if a in alone:  # one stretch, end to end
+                start = int(self.starts[some[0]])
+                yield Stack(places[some], (1, size), slice(start, start + size))
+            else:
+                yield Stack(places[some], (b - a, size), rows[before[some][:, None] + np.arange(size)])
+
+    def _observed(self, missing: Array, gaps: Stretches, whole: bool) -> tuple[Array, Array]:
+        """The numbers of the observed rows, end to end, and where each stretch begins among them."""
+        rows, observed = self.rows, self.lengths - gaps.lengths
         if not whole:
             seen = np.ones(len(rows), bool)
             seen[missing[gaps.rows] + np.repeat(self.offsets[:-1] - self.starts, gaps.lengths)] = False
             rows = rows[seen]
-        observed = lengths - gaps.lengths
-        before = np.cumsum(observed) - observed
-        for size in np.unique(observed).tolist():
-            some = np.flatnonzero(observed == size)
-            yield Stack(places[some], (len(some), size), rows[before[some][:, None] + np.arange(size)])
+        return rows, np.cumsum(observed) - observed
