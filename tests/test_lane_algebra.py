@@ -59,3 +59,28 @@ def test_products_are_those_of_each() -> None:
     matrix, vector = rng.normal(size=(30, 5, 5)), rng.normal(size=(30, 5))
     found = product(torch.from_numpy(matrix), torch.from_numpy(vector)).numpy()
     np.testing.assert_allclose(found, np.einsum("cij,cj->ci", matrix, vector), rtol=1e-12, atol=1e-14)
+
+
+def test_a_scoring_step_that_would_climb_is_not_taken_but_damped() -> None:
+    """At information of rank one and the least damping, rounding leaves inverses that are not positive definite."""
+    from seqsci.estimation.lane_climb import SCORING, _score, _State
+
+    fits, n = 2000, 9
+    rng = np.random.default_rng(0)
+    score = torch.from_numpy(rng.normal(size=(fits, n)) * 10 ** rng.uniform(-2, 2, (fits, n)))
+    zero, point = torch.zeros(fits, dtype=torch.float64), torch.zeros((fits, n), dtype=torch.float64)
+    whole, info = torch.zeros(fits, dtype=torch.int64), score[:, :, None] * score[:, None, :]
+    state = _State(
+        point.clone(), zero.clone(), 0.7 * score, info, info.clone(), zero + 1e-9, point.clone(),
+        *[zero.clone() for _ in range(4)], *[whole.clone() for _ in range(3)], whole + SCORING, whole < 0, whole < 0, point == 0,
+        whole.clone(), whole.clone(),
+    )  # fmt: skip
+    _score(state, 100)
+    slope = (state.step * state.g).sum(1)
+    assert 0 < int(state.ready.sum()) < fits and bool((slope[state.ready] <= 0).all())
+    assert bool((state.damping[~state.ready] > 1e-7).all()) and bool((state.damping[state.ready] == 1e-9).all())
+    while not state.ready.all():
+        left = ~state.ready
+        _score(state, 100)
+        assert bool((state.damping[left] >= 1e-9).all())
+    assert bool(((state.step * state.g).sum(1) <= 0).all())
