@@ -9,7 +9,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from seqsci.engine.triton_tile import lanes_of
+from seqsci.engine.triton_tile import lanes_of, opened
 from seqsci.engine.triton_walk import walk
 
 
@@ -28,24 +28,10 @@ def tiles(
     d, inside = lanes_of(column, one, width, BD, APART)
     hi = steps + program * 0
     wide: tl.constexpr = 2 if COMPLEX else 1
-    F += b * fb
-    U += b * ub
-    Z += b * zb
-    C += b * cb
-    X += b * xb
-    G += b * gb
-    if GATE == 3:
-        G += column * gd
+    F, U, Z, C, X, G, f, fi, z, zi = opened(
+        F, U, Z, C, X, G, fb, ub, zb, cb, xb, gb, fd, zd, gd, b, column, d, inside, REAL, BD, VARIES, COMPLEX, PACKED, INITIAL, GATE
+    )
     c, ci = tl.zeros([BD], REAL), tl.zeros([BD], REAL)
-    f, fi, z, zi = c, c, c, c
-    if VARIES == 0:
-        f = tl.load(F + d * fd, mask=inside, other=0.0).to(REAL)
-        if COMPLEX:
-            fi = tl.load(F + d * fd + 1, mask=inside, other=0.0).to(REAL)
-    if not PACKED and (GATE > 0 or INITIAL):  # the first state, which is that before the last step of the adjoint's travel
-        z = tl.load(Z + d * zd, mask=inside, other=0.0).to(REAL)
-        if COMPLEX:
-            zi = tl.load(Z + d * zd + 1, mask=inside, other=0.0).to(REAL)
     if INITIAL and not PACKED:
         c, ci = z, zi
     if AGAIN:

@@ -15,7 +15,7 @@ import triton
 import triton.language as tl
 
 from seqsci.engine.triton_pairs import last, prefixes
-from seqsci.engine.triton_tile import GROWTH, applied, lanes_of, magnitude, maps, written
+from seqsci.engine.triton_tile import GROWTH, applied, lanes_of, magnitude, maps, opened, written
 
 PATIENCE = tl.constexpr(1 << 22)
 """Readings of a tag before a program gives up waiting: seconds. What it then computes is not used."""
@@ -81,24 +81,10 @@ def chained(
     k, home = k.to(tl.int64), home.to(tl.int64)
     d, inside = lanes_of(column, one, width, BD, APART)
     wide: tl.constexpr = 2 if COMPLEX else 1
-    F += b * fb
-    U += b * ub
-    Z += b * zb
-    C += b * cb
-    X += b * xb
-    G += b * gb
-    if GATE == 3:
-        G += column * gd
+    F, U, Z, C, X, G, f, fi, z, zi = opened(
+        F, U, Z, C, X, G, fb, ub, zb, cb, xb, gb, fd, zd, gd, b, column, d, inside, REAL, BD, VARIES, COMPLEX, PACKED, INITIAL, GATE
+    )
     c, ci = tl.zeros([BD], REAL), tl.zeros([BD], REAL)
-    f, fi, z, zi = c, c, c, c
-    if VARIES == 0:
-        f = tl.load(F + d * fd, mask=inside, other=0.0).to(REAL)
-        if COMPLEX:
-            fi = tl.load(F + d * fd + 1, mask=inside, other=0.0).to(REAL)
-    if not PACKED and (GATE > 0 or INITIAL):
-        z = tl.load(Z + d * zd, mask=inside, other=0.0).to(REAL)
-        if COMPLEX:
-            zi = tl.load(Z + d * zd + 1, mask=inside, other=0.0).to(REAL)
     p, q, e, ei, r, ends, sequence = maps(
         F, U, Z, M, ft, fd, ut, ud, zs, zd, mt, k * BT, steps, steps, width, column, d, inside, f, fi,
         REAL, BT, BD, LAG, VARIES, CONJ, COMPLEX, PACKED, INITIAL,

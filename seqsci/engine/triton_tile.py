@@ -32,6 +32,25 @@ def lanes_of(column, one, width, BD: tl.constexpr, APART: tl.constexpr):
 
 
 @triton.jit
+def opened(F, U, Z, C, X, G, fb, ub, zb, cb, xb, gb, fd, zd, gd, b, column, d, inside, REAL: tl.constexpr, BD: tl.constexpr,
+           VARIES: tl.constexpr, COMPLEX: tl.constexpr, PACKED: tl.constexpr, INITIAL: tl.constexpr, GATE: tl.constexpr):  # fmt: skip
+    """Pointers at row b of the batch; a gate that is constant in time; the first state, or that before the last step of the adjoint."""
+    if GATE == 3:
+        G += column * gd
+    f, z = tl.zeros([BD], REAL), tl.zeros([BD], REAL)
+    fi, zi = f, z
+    if VARIES == 0:
+        f = tl.load(F + b * fb + d * fd, mask=inside, other=0.0).to(REAL)
+        if COMPLEX:
+            fi = tl.load(F + b * fb + d * fd + 1, mask=inside, other=0.0).to(REAL)
+    if not PACKED and (GATE > 0 or INITIAL):
+        z = tl.load(Z + b * zb + d * zd, mask=inside, other=0.0).to(REAL)
+        if COMPLEX:
+            zi = tl.load(Z + b * zb + d * zd + 1, mask=inside, other=0.0).to(REAL)
+    return F + b * fb, U + b * ub, Z + b * zb, C + b * cb, X + b * xb, G + b * gb, f, fi, z, zi
+
+
+@triton.jit
 def pairs(column, width, row, by_time, by_lane, there, BD: tl.constexpr):
     """Places of the two numbers of complex ones, which lie side by side, and which are there: (BT, 2 BD)."""
     k = tl.arange(0, 2 * BD)

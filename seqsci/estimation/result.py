@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -139,12 +140,10 @@ class Fit:
         return np.asarray(self.covariance_raw * np.outer(slope, slope))
 
     def _interval(self, raw: float, se: float, parameter: Parameter | Derived, level: float) -> tuple[float, float]:
-        from statistics import NormalDist
-
-        z = NormalDist().inv_cdf(0.5 + level / 2)
+        ends = (raw + side * NormalDist().inv_cdf(0.5 + level / 2) * se for side in (-1, 1))
         with np.errstate(over="ignore"):  # an end that runs off is infinite
-            ends = (float(parameter.constraint.forward(raw - z * se)), float(parameter.constraint.forward(raw + z * se)))
-        return min(ends), max(ends)
+            low, high = sorted(float(parameter.constraint.forward(end)) for end in ends)
+        return low, high
 
     def _unit(self, parameter: Parameter | Derived) -> str:
         if parameter.dimension == 0:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seqsci.errors import EquationError, SeqsciError, explain
 from seqsci.mechanism import Mechanism
+
+if TYPE_CHECKING:
+    from seqsci.panel.stretches import Stretches
+    from seqsci.panel.units import Units
 
 Array = np.ndarray
 
@@ -73,6 +77,31 @@ def lacking(seen: Array, least: int | None) -> dict[int, str]:
         count = int(np.isinf(seen[j]).sum())
         found[j] = f"{count} infinite value(s)" if count else f"values from {low[j]:g} to {high[j]:g}: too large to compute with"
     return found
+
+
+def lacking_of(units: Units, cuts: Stretches, least: int | None) -> Iterator[tuple[Array, Array, dict[int, str]]]:
+    """Stacks of stretches: their places, observed rows (units, rows), and by place why these are not enough."""
+    for stack in cuts.stacks(units.missing):
+        seen = stack.of(units.outcome)
+        yield stack.which, seen, {int(stack.which[j]): reason for j, reason in lacking(seen, least).items()}
+
+
+def unfit(mechanism: Mechanism, units: Units, cuts: Stretches, broken: dict[str, Array], least: int | None) -> dict[int, str]:
+    """By place, why stretches of rows cannot be fitted; ``broken``: by known column, the numbers of the rows without a finite value."""
+    gaps = "{} is known before the outcome but has gaps"
+    known = {name: np.flatnonzero(cuts.hold(rows)).tolist() for name, rows in reversed(broken.items())}
+    reasons = {j: gaps.format(name) for name, places in known.items() for j in places}
+    for which, seen, told in lacking_of(units, cuts, least):
+        reasons |= told
+        if reasons and not (kept := np.array([j not in reasons for j in which.tolist()])).all():
+            which, seen = which[kept], seen[kept]
+        found = faults(mechanism, {mechanism.outcomes[0].name: seen}, units.measure or "") if len(which) else {}
+        reasons |= {int(which[j]): reason for j, reason in found.items()}
+    if units.weight is not None:
+        scored = np.flatnonzero((units.weight > 0) & ~np.isnan(units.outcome))
+        for j in np.flatnonzero(~cuts.hold(scored)).tolist():
+            reasons.setdefault(j, "no observed value with a weight above 0")
+    return reasons
 
 
 def points(

@@ -6,7 +6,6 @@ import functools
 import hashlib
 import itertools
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -119,31 +118,16 @@ class Job:
 
     def unfit(self, cuts: Stretches) -> dict[int, str]:
         """By place, why stretches of rows cannot be fitted."""
-        gaps = "{} is known before the outcome but has gaps"
-        known = {name: np.flatnonzero(cuts.hold(rows)).tolist() for name, rows in reversed(self.broken.items())}
-        reasons = {j: gaps.format(name) for name, places in known.items() for j in places}
-        mechanism, name = self.model.mechanism, self.model.mechanism.outcomes[0].name
-        for which, seen, told in self._lacking(cuts):
-            reasons |= told
-            if reasons and not (kept := np.array([j not in reasons for j in which.tolist()])).all():
-                which, seen = which[kept], seen[kept]
-            found = guesses.faults(mechanism, {name: seen}, self.units.measure or "") if len(which) else {}
-            reasons |= {int(which[j]): reason for j, reason in found.items()}
-        if self.units.weight is not None:
-            scored = np.flatnonzero((self.units.weight > 0) & ~np.isnan(self.units.outcome))
-            for j in np.flatnonzero(~cuts.hold(scored)).tolist():
-                reasons.setdefault(j, "no observed value with a weight above 0")
-        return reasons
+        return guesses.unfit(self.model.mechanism, self.units, cuts, self.broken, self._least)
 
     def too_little(self, cuts: Stretches) -> dict[int, str]:
         """By place, why stretches of rows do not identify the model."""
-        return {j: reason for _, _, told in self._lacking(cuts) for j, reason in told.items()}
+        return {j: reason for _, _, told in guesses.lacking_of(self.units, cuts, self._least) for j, reason in told.items()}
 
-    def _lacking(self, cuts: Stretches) -> Iterator[tuple[Array, Array, dict[int, str]]]:
-        least = None if self.model.active_prior is not None or self.lenient else self.estimator.min_rows
-        for stack in cuts.stacks(self.units.missing):
-            seen = stack.of(self.units.outcome)
-            yield stack.which, seen, {int(stack.which[j]): reason for j, reason in guesses.lacking(seen, least).items()}
+    @property
+    def _least(self) -> int | None:
+        """Fewest values of a unit, None where any do."""
+        return None if self.model.active_prior is not None or self.lenient else self.estimator.min_rows
 
     def batch(self, positions: list[int]) -> Batch:
         """The whole rows of some units."""
