@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 import benchmarks.gpu_panels as whole
+from benchmarks import panel_host
 from seqsci.domains.finance import models
 from seqsci.lanes.launch import LaneKernel
 from seqsci.panel.card import Card
+from seqsci.panel.fitting import fit_panel
 from tests.lane_cases import DEVICE
 from tests.test_panel_memory import bowl
 
@@ -67,3 +70,13 @@ def test_a_short_run_is_repeated_until_there_is_something_to_time(monkeypatch: p
     _, times = whole.repeated(lambda: run(0.01), torch.device("cpu"))
     assert times == whole.REPEATS
     assert isinstance(whole.simulated(models.garch_normal(), 2, 5, 1), pd.DataFrame)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(DEVICE == "cuda", reason="a card has kernels of its own")
+def test_the_climb_of_a_card_ends_where_the_cpu_does_and_a_prompt_card_leaves_the_host() -> None:
+    part = panel_host.rounds(True, 30)
+    assert part.figures["rounds_loglik_gap"] < 1e-8 and part.figures["launches"] > 20  # type: ignore[operator]
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 4)), columns=list("abcd"))
+    table = fit_panel(models.garch_normal(), frame, unit="percent", device=panel_host.Prompt("interpreter", memory=1e9)).table
+    assert (table["status"] == "ok").all() and (table["log_likelihood"] == -1400).all()
