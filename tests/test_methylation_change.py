@@ -160,6 +160,18 @@ def test_an_interval_without_an_end_is_wide_and_no_fault():
     assert any(np.isinf(e.high) for e in fit.unflagged()) and "half_life" in weak_parameters(fit)
 
 
+def test_static_sites_whose_half_life_runs_off_are_judged():
+    """Three reads of sixty sites that hardly vary: a step along the half-life leaves what a float can hold."""
+    rng = np.random.default_rng(5)
+    judged = []
+    for _ in range(6):
+        m = rng.binomial(3, 0.97, (60, 4))
+        found = fit_kinetics(table(m.tolist(), [[3] * 4] * 60, (0.0, 1.0, 4.0, 16.0)))
+        assert all(np.isfinite(v) for d in found.fit.weak_directions for _, v in d.values)
+        judged.append(found.identified)
+    assert sum(judged) <= 1
+
+
 @pytest.mark.parametrize("wrong", [{"coverage": 0.0}, {"correlation": 1.0}, {"lost": 2.0}, {"times": (1.0, 1.0)}, {"half_life": 0.0}])
 def test_impossible_sites_are_refused(wrong):
     with pytest.raises(DataError, match="cannot be simulated"):
