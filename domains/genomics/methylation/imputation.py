@@ -145,13 +145,18 @@ class LeakyBank(Imputer):
             return -float(value) / n.sum(), -slope / n.sum()
 
         def climb(start: Array, low: Array, high: Array) -> Array:
-            options = {"maxiter": 500, "ftol": 1e-12, "gtol": 1e-7}
-            return np.asarray(optimize.minimize(loss, start, jac=True, bounds=optimize.Bounds(low, high), method="L-BFGS-B", options=options).x)
+            bounds = optimize.Bounds(low, high)
+            return np.asarray(
+                optimize.minimize(
+                    loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"maxiter": 500, "ftol": 1e-12, "gtol": 1e-7}
+                ).x
+            )
 
         none, most = np.zeros(len(scale)), MOST_WEIGHT * scale
         x = climb(np.ones(1 + len(scale)), np.r_[1e-6, none], np.full(1 + len(scale), np.inf))  # only ratios matter, the first is not 0
-        if (x[1:] > most * x[0]).any():
-            x = climb(np.r_[1.0, np.minimum(x[1:] / x[0], most)], np.r_[1.0, none], np.r_[1.0, most])
+        first = float((x[1:] / most).max())
+        if x[0] < first:
+            x = climb(np.r_[first, x[1:]], np.r_[first, none], first * np.r_[1.0, most])
         found[seen] = x[1:] / scale / x[0]
         return found
 
