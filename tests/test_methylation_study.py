@@ -11,14 +11,16 @@ import pandas as pd
 import pytest
 import yaml
 
+from seqsci.domains.genomics.methylation.blocked_sites import BlockedSites
 from seqsci.domains.genomics.methylation.command import OPTIONS
 from seqsci.domains.genomics.methylation.configured import read_counts
 from seqsci.domains.genomics.methylation.held_out import Terms, held_out, why_not_compared
+from seqsci.domains.genomics.methylation.models import MODELS
 from seqsci.domains.genomics.methylation.predict import Imputation, half_of
 from seqsci.domains.genomics.methylation.report import figures
 from seqsci.domains.genomics.methylation.series import SiteSeries
 from seqsci.domains.genomics.methylation.simulator import Passages
-from seqsci.domains.genomics.methylation.study import STRANDS, build
+from seqsci.domains.genomics.methylation.study import STRANDS, build, units_of
 from seqsci.errors import ConfigError, DataError
 from seqsci.estimation.artefact import load_fit
 from seqsci.registry import Section
@@ -75,6 +77,7 @@ def test_a_run_recovers_the_culture_and_keeps_its_tables(made):
     assert verdict["kind"].tolist() == ["statement"]  # no win: nobody was beaten
     half = found.loc["half_life"]
     assert verdict.loc[0, ["half_life", "low", "high"]].tolist() == pytest.approx(half[["value", "low", "high"]].tolist())
+    assert "replicates or spike-ins" in verdict["sentence"][0]
     assert verdict["p_value"][0] < 0.01 and verdict["clusters"][0] >= 6 and verdict["time_unit"][0] == "divisions"
     course, curve = pd.read_csv(made / "course.csv"), pd.read_csv(made / "curve.csv")
     assert (course["low"] <= course["fraction"]).all() and course["time"].tolist() == [0, 1, 2, 3, 4]
@@ -140,6 +143,26 @@ def test_rates_are_said_not_to_be_identified_by_one_time_or_at_equilibrium(tmp_p
     at_rest = build({"name": "d", "domain": "genomics", "model": "per_division", "data": {"simulated": still}})
     found = at_rest.tables(at_rest.estimator.fit(at_rest.model, at_rest.sequences()))["verdict"]
     assert "(mu, delta) are NOT identified" in found["sentence"][0] and "equilibrium" in found["sentence"][0]
+
+
+def test_errors_by_block_are_not_taken_where_one_block_holds_most_reads():
+    even = BlockedSites().draw(20, 40, 0)
+    one = even.rows((even.block == 0) | (even.position % 1_000_000 == 0))
+    model = MODELS["per_hour"]("hours", STRANDS["population"])
+    assert units_of(even, model, "", "x").clusters == "block" and units_of(one, model, "", "x").clusters == "site"
+    assert "are worth 2" in str(units_of(one, model, "block", "x")) and "worth" not in str(units_of(even, model, "block", "x"))
+
+
+def test_the_verdict_is_told_at_the_shell_and_before_the_summary(tmp_path, capsys):
+    path = tmp_path / "still.csv"
+    frame = BlockedSites().draw(12, 10, 1).frame()
+    frame[["chrom", "start", "time", "methylated", "coverage"]].to_csv(path, index=False)
+    more = ("--no-report", "--no-compare", "--comparison.imputation", "no", "--out", str(tmp_path / "runs"))
+    said, _ = spoken(capsys, "fit", "--config", "genomics/methylation_counts", "--data", str(path), *more)
+    (folder,) = (tmp_path / "runs").iterdir()
+    sentence = pd.read_csv(folder / "verdict.csv")["sentence"][0]
+    assert "NOT identified" in sentence and said.index(sentence) < said.index("std. error")
+    assert (folder / "summary.txt").read_text().startswith(sentence)
 
 
 @pytest.mark.parametrize("clusters", ["block", "site"])
