@@ -59,7 +59,7 @@ def refused(capsys: pytest.CaptureFixture[str], words: list[str]) -> str:
 def test_the_command_writes_links_in_the_format_of_the_benchmark(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     main(arguments(files))
     out, said = capsys.readouterr()
-    assert "60 links of 40 elements and 3 genes" in out and "on the scale of K562 (H3K27ac)" in said and "--build" in said
+    assert "60 links of 40 elements and 3 start sites" in out and "on the scale of K562 (H3K27ac)" in said and "--build" in said
     links = read_pairs(files["out"], labelled=False)
     assert list(links.columns[: len(COLUMNS)]) == list(COLUMNS)
     genes = links.groupby("measuredGeneSymbol")
@@ -109,11 +109,11 @@ def test_genes_whose_promoter_has_no_activity_are_counted(files: dict[str, Path]
     bare = sum(
         not ((table[0] == c) & (table[1] <= t) & (t < table[2])).any() for c, t in (("chr1", 600_000), ("chr1", 989_999), ("chr2", 5_000))
     )
-    assert bare and f"{bare} of 3 genes have no promoter term" in told(activity="score")
+    assert bare and f"{bare} of 3 start sites have no promoter term" in told(activity="score")
     assert "no promoter term" not in told()
     text = files["elements"].read_text() + "chr1\t0\t700000\tlong\t5\nchr1\t989500\t989999\tends\t5\nchr2\t5000\t5001\tat\t5\n"
     files["elements"].write_text(text)
-    assert "1 of 3 genes have no promoter term" in told(activity="score")
+    assert "1 of 3 start sites have no promoter term" in told(activity="score")
     links = read_pairs(files["out"], labelled=False)
     assert set(links[links["isSelfPromoter"]]["measuredGeneSymbol"]) == {"A", "C"}
 
@@ -258,7 +258,7 @@ def test_a_table_that_was_there_survives_a_failure(files: dict[str, Path]) -> No
     files["out"].write_text("precious")
 
     def broken():  # type: ignore[no-untyped-def]
-        yield pd.DataFrame({"share": [1.0], "measuredGeneSymbol": ["A"]})
+        yield pd.DataFrame({"share": [1.0], "measuredGeneSymbol": ["A"], "startTSS": [5]})
         raise DataError("half way")
 
     with pytest.raises(DataError, match="half way"):
@@ -270,6 +270,34 @@ def test_options_of_links_mean_nothing_to_a_run(capsys: pytest.CaptureFixture[st
     said = refused(capsys, ["predict", "genomics/enhancr", "--elements", "x.bed", "--horizon", "3"])
     assert "did you mean 'genomics/enhancer'" in said
     assert "no --horizon" in refused(capsys, ["predict", "runs/none"])
+
+
+def test_start_sites_are_counted_and_several_of_one_gene_are_said(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "chr1\t600000\t600001\tA\t0\t+\nchr1\t700000\t700001\tA\t0\t+\nchr1\t900000\t900001\tB\t0\t-\n"
+    bed = files["elements"].parent / "tss.bed"
+    bed.write_text(rows)
+    main(arguments(files, tss=bed))
+    out, said = capsys.readouterr()
+    assert "and 3 start sites written" in out and "have no candidate" not in said
+    assert "1 gene of 2 have several start sites" in said and "more than once" in said
+    bed.write_text(rows + "chr3\t5\t6\tZ\t0\t+\n")
+    main(arguments(files, tss=bed))
+    assert "1 of 4 start sites have no candidate" in capsys.readouterr().err
+
+
+def test_what_was_meant_by_the_genes_file_is_asked(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    text = files["elements"].parent / "genes.txt"
+    text.write_text("chr1\t600000\t600001\tA\t0\t+\n")
+    assert "the ending decides: .bed is read as BED" in refused(capsys, arguments(files, tss=text))
+    bed = text.with_suffix(".bed")
+    bed.write_text("chr1\t500000\t650000\tA\t0\t+\n")
+    assert "WARNING: 1 of these rows" in sites_of(files, bed.read_text(), capsys, **{"tss-at": "middle"})[1]
+    said = refused(capsys, arguments(files, tss=bed, **{"tss-at": "center"}))
+    assert "--tss-at center, not five-prime or middle" in said and "expected: --elements" not in said
+    bed.write_text("1\t600000\t600001\tA\t0\t+\n2\t600000\t600001\tB\t0\t+\n")
+    said = refused(capsys, arguments(files, tss=bed))
+    assert "the elements and the genes have no chromosome in common" in said and "2 of the genes (1, 2)" in said
+    assert "write the names of the genes with chr" in said
 
 
 def test_links_of_one_chromosome_are_made_at_a_time(files: dict[str, Path]) -> None:

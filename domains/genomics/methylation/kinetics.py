@@ -128,7 +128,7 @@ def judged(fit: Fit, series: SiteSeries, clusters: np.ndarray) -> Kinetics:
     reasons, free = [], [n for n in fit.model.free_names if n != "overdispersion"]
     if times < len(free):
         held = "the methylated fraction then" if times == 1 else f"{times} fractions"
-        reasons.append(f"{times} time point{'s' * (times > 1)} hold{'s' * (times == 1)} {held}, not {', '.join(free)}: add times, or dyads")
+        reasons.append(f"{times} time point{'s' * (times > 1)} hold{'s' * (times == 1)} {held}, not {', '.join(free)}: add times")
     ratio = 2 * (fit.log_likelihood - _constant(fit))
     change = change_of(series, clusters) if len(series) > 1 else change_of_one(series, _course(fit, series.times), ratio, len(free))
     if times > 1:

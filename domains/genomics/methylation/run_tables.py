@@ -96,16 +96,23 @@ class RunTables:
         one = at_time(stretch(self.series, self.share), len(self.series.times) - 1)
         blocks = len(np.unique(one.block))
         if not self.imputers or blocks < FEWEST_BLOCKS:
-            print(f"note: no imputation.csv: {blocks} blocks of 1 Mb hold reads at the last time, {FEWEST_BLOCKS} are needed", flush=True)
+            have = f"{blocks} block{'s' * (blocks != 1)} of 1 Mb with reads at the last time"
+            print(f"note: no imputation.csv: {have}, {FEWEST_BLOCKS} are needed", flush=True)
             return pd.DataFrame()
         fold, (m, n) = folds(one.block, FOLDS), (one.methylated[:, 0], one.coverage[:, 0])
         losses = {}
         for imputer in self.imputers:
             p = np.empty(len(one))
-            for part in np.unique(fold):
-                p[fold == part] = imputer.impute(one, fold != part)[fold == part]
+            try:
+                for part in np.unique(fold):
+                    p[fold == part] = imputer.impute(one, fold != part)[fold == part]
+            except SeqsciError as error:
+                print(f"note: imputation.csv without {imputer.name}: {' '.join(str(error).split())}", flush=True)
+                continue
             losses[imputer.name] = read_losses(m, n, p)
         rows, bank = [], LeakyBank().name
+        if bank not in losses:
+            return pd.DataFrame()
         for name, loss in losses.items():
             row: dict[str, object] = {"imputer": name, "nll": float(loss.sum() / n.sum())}
             if name != bank:
