@@ -192,6 +192,17 @@ def test_a_fit_that_rises_where_sites_fall_is_no_rate():
     assert "other sites are read at other times" in found.reasons[0] and "or the course turns" in found.reasons[0]
 
 
+def test_a_course_that_turns_is_no_rate():
+    rng = np.random.default_rng(2)
+    z = rng.beta(6, 2, 240)[:, None] * np.array([1.0, 0.6, 0.6, 1.0])
+    n = rng.poisson(8, (240, 4))
+    series = table(rng.binomial(n, z).tolist(), n.tolist(), (0.0, 1.0, 4.0, 16.0))
+    found = fit_kinetics(series, clusters=np.repeat(np.arange(12), 20))
+    assert not found.identified and "which no relaxation does" in found.reasons[0]
+    moving = BlockedSites(lost=0.5).draw(12, 50, 0)
+    assert change_of(moving, moving.block).against == 0.0
+
+
 def test_a_lone_site_is_judged_by_the_scatter_of_its_reads():
     n = np.full((1, 21), 400)
     course = Passages().fractions(np.array([0.2]))

@@ -18,6 +18,8 @@ FEWEST, STRETCHES = 6, (1_000_000, 100_000, 10_000)
 """Clusters that are wanted where nothing else is asked for, since Student's t of fewer refuses hardly anything, and their lengths [bp]."""
 MINORITY = 10
 """Reads in the rarer state that a cluster holds at least; below, its sum is so skewed that Student's law is wrong."""
+TURNS = 0.01
+"""Level at which a second curve must refuse that nothing changes, with the other sign, before a course is said to turn."""
 CRITICAL = 0.005
 """Tail at whose quantile of Student's law the number of clusters is chosen: half of the level at which rates are read."""
 CLUSTERS, SITES, LONE = "clusters of sites", "sites taken as independent", "one site"
@@ -33,6 +35,7 @@ class Change:
         clusters: those that Student's t is taken over (see `change_of`), 1 for a lone site. NaN as the statistic: the test cannot be made.
         share: of the reads that lie at sites read at two times or more.
         of: what the clusters are, in words.
+        against: the most telling T of the other sign where that is beyond `TURNS` as well: the course turns; else 0.
     """
 
     statistic: float
@@ -40,6 +43,7 @@ class Change:
     clusters: int
     share: float
     of: str = CLUSTERS
+    against: float = 0.0
 
     def __str__(self) -> str:
         lone = self.of == LONE
@@ -139,7 +143,8 @@ def change_of(series: SiteSeries, clusters: npt.NDArray[np.int64]) -> Change:
     total, weight = (np.stack([np.bincount(codes, v, count) for v in table.T], 1) for table in (scores, weights))
     found = [_student(s, v) for s, v in zip(total.T, weight.T, strict=True)]
     t, p, count = min(found, key=lambda one: one[1])
-    return Change(t, min(1.0, len(found) * p), count, share, of)
+    other = [(q, s) for s, q, _ in found if s * t < 0 and len(found) * q <= TURNS]
+    return Change(t, min(1.0, len(found) * p), count, share, of, min(other)[1] if other else 0.0)
 
 
 def _merged(clusters: npt.NDArray[np.int64], minority: Array) -> npt.NDArray[np.int64]:

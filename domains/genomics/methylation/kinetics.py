@@ -146,6 +146,9 @@ def _unchanged(fit: Fit, change: Change) -> list[str]:
         return [f"whether the fraction changes cannot be tested ({text}): read the same sites at more times, more of them, or deeper"]
     if change.p_value > LEVEL:
         return [f"the fraction does not change visibly ({text}): an equilibrium holds delta / (1 - mu + delta) alone, not (mu, delta)"]
+    if change.against:
+        turn = f"({change}; along another half-life t {change.against:+.1f})"
+        return [f"sites fall and then rise, or the other way round {turn}, which no relaxation does; see course.csv"]
     value = dict(fit.value) | fit.model.derived_values
     if (value["equilibrium"] - value["initial_fraction"]) * change.statistic < 0:
         ways = ("fall", "rises") if change.statistic < 0 else ("rise", "falls")

@@ -93,9 +93,11 @@ class RunTables:
 
     def imputation(self) -> pd.DataFrame:
         """Loss a read of masked sites at the last time, and the leaky bank minus each: negative where the bank is better."""
+        if not self.imputers:
+            return pd.DataFrame()
         one = at_time(stretch(self.series, self.share), len(self.series.times) - 1)
         blocks = len(np.unique(one.block))
-        if not self.imputers or blocks < FEWEST_BLOCKS:
+        if blocks < FEWEST_BLOCKS:
             have = f"{blocks} block{'s' * (blocks != 1)} of 1 Mb with reads at the last time"
             print(f"note: no imputation.csv: {have}, {FEWEST_BLOCKS} are needed", flush=True)
             return pd.DataFrame()
