@@ -153,9 +153,13 @@ def _unit_of_rows(fit: Fit, units: Sequence[str]) -> list[str]:
 
 
 def write_tables(folder: Path, tables: Mapping[str, Any]) -> None:
-    """Write frames as NAME.csv, each whole or not at all."""
+    """Write frames as NAME.csv, each whole or not at all; the sentences of a table ``verdict`` come first in summary.txt, too."""
     for name, table in tables.items():
         write_text(folder / f"{name}.csv", table.to_csv(index=False, na_rep="nan", lineterminator="\n"))
+    summary = folder / "summary.txt"
+    if "verdict" in tables and "sentence" in tables["verdict"] and summary.is_file():
+        told = "\n".join(map(str, tables["verdict"]["sentence"]))
+        write_text(summary, f"{told}\n\n{summary.read_text()}")
 
 
 def _labels(index: Array) -> list[str]:

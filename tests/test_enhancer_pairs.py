@@ -195,10 +195,45 @@ def test_every_definition_of_a_distance_passes(measured: str) -> None:
     near = np.where(frame["startTSS"] > frame["chromStart"], frame["chromEnd"], frame["chromStart"])
     far = np.where(frame["startTSS"] > frame["chromStart"], frame["chromStart"], frame["chromEnd"])
     if measured == "wide TSS":
-        frame["startTSS"], frame["endTSS"] = frame["startTSS"] - 20_000, frame["endTSS"] + 20_000  # a region that holds it
+        frame["startTSS"], frame["endTSS"] = frame["startTSS"] - 4_000, frame["endTSS"] + 4_000  # a region that holds it
     else:
         frame["distanceToTSS"] = np.abs(frame["startTSS"] - (near if measured == "edge" else far))
     assert len(check_pairs(frame)) == 40
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"startTSS": 1_000_000}, "line 2: endTSS is .* not within 10,000 bp of startTSS \\(40 rows\\)"),
+        ({"startTSS": 5_000_000, "endTSS": None}, "40 of 40 pairs are off"),
+        ({"endTSS": 100_000}, "not within 10,000 bp"),
+    ],
+)
+def test_a_wide_start_site_does_not_switch_the_check_off(changed: dict[str, int | None], told: str) -> None:
+    frame = placed()
+    for name, by in changed.items():
+        frame[name] = 0 if by is None else frame[name] + by
+    with pytest.raises(DataError, match=told):
+        check_pairs(frame)
+    assert len(check_pairs(placed().assign(endTSS=0))) == 40
+
+
+def test_distances_with_a_sign_in_kb_or_of_blank_start_sites_say_what_to_do() -> None:
+    frame = placed()
+    signed = frame.assign(distanceToTSS=frame["chromStart"] + 250 - frame["startTSS"])
+    with pytest.raises(DataError, match="take the absolute value"):
+        check_pairs(signed)
+    for kb in (frame["distanceToTSS"] // 1000, (frame["distanceToTSS"] / 1000).round(2)):
+        with pytest.raises(DataError, match="multiply distanceToTSS by 1,000|of kb 1,000 times"):
+            check_pairs(frame.assign(distanceToTSS=kb))
+    with pytest.raises(DataError, match="0 where no TSS is known"):
+        check_pairs(frame.assign(startTSS=frame["startTSS"].astype(float).where(frame.index > 2)))
+
+
+def test_a_tiny_table_may_hold_a_distance_to_another_tss() -> None:
+    assert len(check_pairs(placed(3, elsewhere=1))) == 3
+    with pytest.raises(DataError, match="2 of 3 pairs are off"):
+        check_pairs(placed(3, elsewhere=2))
 
 
 def test_pairs_without_a_named_tss_are_not_judged_and_a_tss_elsewhere_is_refused() -> None:

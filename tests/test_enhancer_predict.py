@@ -59,7 +59,7 @@ def refused(capsys: pytest.CaptureFixture[str], words: list[str]) -> str:
 def test_the_command_writes_links_in_the_format_of_the_benchmark(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     main(arguments(files))
     out, said = capsys.readouterr()
-    assert "60 links of 40 elements and 3 genes" in out and "on the scale of K562 (H3K27ac)" in said and "--build" in said
+    assert "60 links of 40 elements and 3 start sites" in out and "on the scale of K562 (H3K27ac)" in said and "--build" in said
     links = read_pairs(files["out"], labelled=False)
     assert list(links.columns[: len(COLUMNS)]) == list(COLUMNS)
     genes = links.groupby("measuredGeneSymbol")
@@ -109,11 +109,11 @@ def test_genes_whose_promoter_has_no_activity_are_counted(files: dict[str, Path]
     bare = sum(
         not ((table[0] == c) & (table[1] <= t) & (t < table[2])).any() for c, t in (("chr1", 600_000), ("chr1", 989_999), ("chr2", 5_000))
     )
-    assert bare and f"{bare} of 3 genes have no promoter term" in told(activity="score")
+    assert bare and f"{bare} of 3 start sites have no promoter term" in told(activity="score")
     assert "no promoter term" not in told()
     text = files["elements"].read_text() + "chr1\t0\t700000\tlong\t5\nchr1\t989500\t989999\tends\t5\nchr2\t5000\t5001\tat\t5\n"
     files["elements"].write_text(text)
-    assert "1 of 3 genes have no promoter term" in told(activity="score")
+    assert "1 of 3 start sites have no promoter term" in told(activity="score")
     links = read_pairs(files["out"], labelled=False)
     assert set(links[links["isSelfPromoter"]]["measuredGeneSymbol"]) == {"A", "C"}
 
@@ -169,44 +169,6 @@ def test_links_below_a_share_or_beyond_the_window_are_left_out(files: dict[str, 
     assert near["distanceToTSS"].max() <= 200_000 and len(near) == (whole["distanceToTSS"] <= 200_000).sum()
 
 
-def sites_of(files: dict[str, Path], text: str, capsys: pytest.CaptureFixture[str], **changed: object) -> tuple[dict[str, int], str]:
-    """Start sites by gene that a BED of genes gives, and what was said."""
-    bed = files["elements"].parent / "tss.bed"
-    bed.write_text(text)
-    main(arguments(files, tss=bed, **changed))
-    said = capsys.readouterr().err
-    return read_pairs(files["out"], labelled=False).groupby("measuredGeneSymbol")["startTSS"].first().to_dict(), said
-
-
-def test_a_bed_row_gives_its_five_prime_end_and_says_so(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
-    rows = "chr1\t599750\t600251\tA\t0\t+\nchr1\t600400\t601300\tM\t0\t-\nchr1\t900000\t990000\tB\t0\t-\nchr2\t5000\t5001\tC\t0\t.\n"
-    found, said = sites_of(files, rows, capsys)
-    assert found == {"A": 599_750, "M": 601_299, "B": 989_999, "C": 5_000}
-    assert "the row itself in 1 of 4 (at most 10 bp wide), the 5' end by strand in 3 of 4" in said
-    assert "windows about a start site" not in said
-
-
-def test_bed_rows_without_a_strand_are_no_start_sites_unless_windows_are_asked_for(
-    files: dict[str, Path], capsys: pytest.CaptureFixture[str]
-) -> None:
-    bed = files["elements"].parent / "bare.bed"
-    for rows in ("chr1\t599750\t600251\tA\nchr1\t5\t6\tZ\n", "chr1\t900000\t990000\tB\t0\t.\n"):
-        bed.write_text(rows)
-        said = refused(capsys, arguments(files, tss=bed))
-        assert "have no strand: chr1:" in said and "1 of" in said and "--tss-at middle" in said and not files["out"].exists()
-    found, said = sites_of(files, "chr1\t599750\t600251\tA\n", capsys, **{"tss-at": "middle"})
-    assert found == {"A": 600_000} and "the middle of all 1 rows, 501 bp wide at most, as asked" in said
-
-
-def test_windows_with_a_strand_are_called_what_they_look_like(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
-    rows = "chr1\t599750\t600250\tA\t0\t+\nchr1\t989750\t990250\tB\t0\t-\n"
-    found, said = sites_of(files, rows, capsys)
-    assert found == {"A": 599_750, "B": 990_249}
-    assert "2 of these rows are 500 bp wide, as windows about a start site are" in said and "250 bp downstream" in said
-    found, said = sites_of(files, rows, capsys, **{"tss-at": "middle"})
-    assert found == {"A": 600_000, "B": 990_000} and "windows about" not in said
-
-
 @pytest.mark.parametrize(
     ("changed", "text"),
     [
@@ -258,7 +220,7 @@ def test_a_table_that_was_there_survives_a_failure(files: dict[str, Path]) -> No
     files["out"].write_text("precious")
 
     def broken():  # type: ignore[no-untyped-def]
-        yield pd.DataFrame({"share": [1.0], "measuredGeneSymbol": ["A"]})
+        yield pd.DataFrame({"share": [1.0], "measuredGeneSymbol": ["A"], "startTSS": [5]})
         raise DataError("half way")
 
     with pytest.raises(DataError, match="half way"):

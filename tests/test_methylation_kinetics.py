@@ -11,6 +11,8 @@ from scipy import stats
 
 from seqsci.cells.methylation import DaughterStrand
 from seqsci.domains.genomics.methylation import plots
+from seqsci.domains.genomics.methylation.blocked_sites import BlockedSites
+from seqsci.domains.genomics.methylation.change import change_of, independent_clusters
 from seqsci.domains.genomics.methylation.kinetics import ByDensity, ByNeighbourLevel, fit_kinetics, kinetics_by_class, rate_classes
 from seqsci.domains.genomics.methylation.models import per_division, per_time
 from seqsci.domains.genomics.methylation.repli import read_repli
@@ -94,6 +96,33 @@ def test_site_classes_have_their_own_rates_with_intervals():
     drawn = plots.class_figure(table)
     assert "<svg" in svg(drawn)
     assert "<svg" in svg(plots.course_figure(series, fit_kinetics(series)))
+
+
+def test_a_class_in_few_blocks_is_judged_by_the_blocks_of_all_sites():
+    """Sites that never change, reads of a block and time depend on each other: pieces of a block must not pass for independent."""
+    called, own = 0, 0
+    for seed in range(12):
+        series = BlockedSites(correlation=0.1).draw(12, 50, seed)
+        rule = ByDensity(length=1.0, cuts=())
+        low = series.rows(series.block < 4)
+        own += change_of(low, independent_clusters(low)).p_value < 0.01
+        part = kinetics_by_class(series, Blocks(), clusters=series.block)
+        assert len(part) == 3
+        called += int(part["identified"].sum())
+        assert kinetics_by_class(series, rule)["sites"].tolist() == [600]
+        if not seed:
+            pd.testing.assert_frame_equal(part, kinetics_by_class(series, Blocks()))  # the blocks are what all sites give
+    assert called <= 1 and own >= 3
+
+
+class Blocks(ByDensity):
+    """Classes of four blocks each."""
+
+    def __init__(self):
+        super().__init__(cuts=(3.5, 7.5))
+
+    def values(self, series: SiteSeries) -> np.ndarray:
+        return series.block.astype(float)
 
 
 def test_the_bank_of_rates_and_the_mixture_of_sites_are_one_likelihood():

@@ -12,7 +12,15 @@ from seqsci.domains.genomics.methylation.baselines import Boosting, GlobalMean, 
 from seqsci.domains.genomics.methylation.binomial_regression import fit_regression
 from seqsci.domains.genomics.methylation.forecasting import ForecastTask, cross_forecast
 from seqsci.domains.genomics.methylation.hybrid import Hybrid, NeighbourPrior, TiedGate
-from seqsci.domains.genomics.methylation.imputation import IMPUTERS, BoostingImputer, LeakyBank, NeighbourMean, at_time, seen_sums
+from seqsci.domains.genomics.methylation.imputation import (
+    IMPUTERS,
+    MOST_WEIGHT,
+    BoostingImputer,
+    LeakyBank,
+    NeighbourMean,
+    at_time,
+    seen_sums,
+)
 from seqsci.domains.genomics.methylation.neighbours import leaky_sums
 from seqsci.domains.genomics.methylation.scoring import folds, paired_interval, read_losses
 from seqsci.domains.genomics.methylation.series import SiteSeries
@@ -148,10 +156,38 @@ def test_no_other_weights_of_the_bank_are_more_likely(spacing):
     for k in range(len(found)):
         for other in (found[k] * 1.3, found[k] / 1.3, found[k] + 0.02 / sums[:, k, 1].mean(), 0.0):
             moved = found.copy()
-            moved[k] = other
+            moved[k] = min(other, MOST_WEIGHT)
             assert loss(moved) >= best - 1e-8
     for _ in range(100):
-        assert loss(found * np.exp(rng.normal(0, 1, 6)) + rng.exponential(0.1, 6) * rng.integers(0, 2, 6)) > best
+        other = found * np.exp(rng.normal(0, 1, 6)) + rng.exponential(0.1, 6) * rng.integers(0, 2, 6)
+        assert loss(np.minimum(other, MOST_WEIGHT)) > best - 1e-12
+
+
+def test_a_length_that_no_training_site_sees_has_no_weight_where_another_chromosome_does():
+    """Sites 1.5 kb apart teach nothing of pairs 10 bp apart, whose reads are all drawn at .7."""
+    rng = np.random.default_rng(0)
+    position = np.r_[np.arange(480) * 1500, np.repeat(np.arange(40) * 20_000, 2) + np.tile([0, 10], 40)]
+    names = np.repeat(["chr1", "chr2"], [480, 80]).astype(object)
+    n = rng.integers(4, 10, (560, 1))
+    series = SiteSeries(position, names, rng.binomial(n, 0.7), n, np.array([0.0]))
+    train = names == "chr1"
+    w = LeakyBank().weights(series, train)
+    assert w[:2].tolist() == [0.0, 0.0] and (w < 1).all()
+    p = LeakyBank().impute(series, train)
+    assert np.abs(p[~train] - 0.7).max() < 0.1
+    assert LeakyBank().weights(series, np.arange(560) == 0).tolist() == [0.0] * 6  # a lone site sees nobody
+
+
+def test_sites_that_copy_each_other_teach_large_weights_and_no_certainty():
+    """Neighbours of which each is wholly methylated or not at all: the likelihood rises without end."""
+    pairs = np.random.default_rng(0).random(300) < 0.7
+    position = np.repeat(np.arange(300) * 30_000, 2) + np.tile([0, 10], 300)
+    n = np.full((600, 1), 8)
+    series = SiteSeries(position, np.full(600, "c", object), n * np.repeat(pairs, 2)[:, None], n, np.array([0.0]))
+    w = LeakyBank().weights(series, np.ones(600, bool))
+    assert 10 < w.max() <= MOST_WEIGHT * (1 + 1e-9)
+    p = LeakyBank().impute(series, np.ones(600, bool))
+    assert ((p > 0.99) == np.repeat(pairs, 2)).all() and ((p > 0) & (p < 1)).all()
 
 
 def test_the_regression_is_that_of_statsmodels():

@@ -206,8 +206,11 @@ def _step(fit: Fit, step: dict[str, float]) -> tuple[dict[str, float], float]:
     best = _log_likelihood(fit, {})
 
     def at(t: float) -> tuple[dict[str, float], float]:
-        values = {n: float(table[n].forward(_raw(table[n], fit.value[n]) + t * s)) for n, s in step.items()}
+        with np.errstate(over="ignore"):
+            values = {n: float(table[n].forward(_raw(table[n], fit.value[n]) + t * s)) for n, s in step.items()}
         values = {n: min(max(v, table[n].bounds[0]), table[n].bounds[1]) for n, v in values.items()}
+        if not all(map(math.isfinite, values.values())):
+            return values, math.inf  # beyond what a parameter can hold
         cost = best - _log_likelihood(fit, values)
         return values, max(cost, 0.0) if math.isfinite(cost) else math.inf
 
@@ -226,6 +229,7 @@ def _step(fit: Fit, step: dict[str, float]) -> tuple[dict[str, float], float]:
 
 def _readable(fit: Fit, values: dict[str, float]) -> tuple[str, ...]:
     """Derived quantities with a small standard error, which the step leaves within two of them."""
-    there = fit.model.start_at(**values).derived_values
+    with np.errstate(all="ignore"):  # a quantity that runs off along the step is not readable: the comparison below says so
+        there = fit.model.start_at(**values).derived_values
     rows = [e for e in fit.derived() if not e.flag and 0 < e.standard_error <= READABLE * abs(e.value)]
     return tuple(e.name for e in rows if abs(there[e.name] - e.value) <= 2 * e.standard_error)

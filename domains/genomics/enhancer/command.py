@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from seqsci.errors import ConfigError, explain
+from seqsci.errors import ConfigError, DataError, explain
 
 HELP = "element-gene links with knock-out shares, from candidates, tracks of activity and genes"
 OPTIONS = {
@@ -44,7 +44,9 @@ def run(values: Mapping[str, str | None]) -> None:
     if faults:
         what = "the links cannot be predicted as asked"
         fix = "seqsci predict genomics/enhancer --elements x.bed --activity h3k27ac.bw --tss genes.gtf --out links.tsv"
-        raise ConfigError(explain(what, "; ".join(faults), f"{', '.join('--' + n for n in NEEDED)}", fix))
+        lacking = any(values.get(n) is None for n in NEEDED)
+        expected = ", ".join("--" + n for n in NEEDED) if lacking else "values that these options take"
+        raise ConfigError(explain(what, "; ".join(faults), expected, fix))
     from seqsci.domains.genomics.enhancer.predict import Signal, predict_links, write_links
     from seqsci.domains.genomics.enhancer.reference import K562
     from seqsci.domains.genomics.genome.builds import build_of
@@ -71,13 +73,23 @@ def run(values: Mapping[str, str | None]) -> None:
         _say(f"{what}; list each once (sort -u -k1,1 -k2,2n -k3,3n)")
     signals = [Signal(t, None if how == "none" else K562[n]) for t, n in zip(tracks, SIGNALS, strict=False)]
     links = predict_links(elements, signals, genes, None, int(window), build or "undeclared", _say)
+    placed = genes[(genes["tss"] >= 0).to_numpy()].drop_duplicates(["chrom", "tss", "name"])
+    several = int((placed.groupby("name")["tss"].size() > 1).sum())
+    if several:
+        what = f"{_count(several, 'gene')} of {placed['name'].nunique():,} have several start sites, and each site gives its own links"
+        _say(f"{what}: a pair of element and gene stands there more than once (for one link a pair keep one site a gene)")
     rows, found = write_links(str(values["out"]), links, least)
     scale = "as they are" if how == "none" else f"on the scale of K562 ({', '.join(SIGNALS[: len(tracks)])})"
     print(f"seqsci: activities {scale}; bank of four decay lengths, 5 kb to 5 Mb, weights 1/tau", file=sys.stderr)
-    unplaced = len(genes) - lost - found
+    unplaced = len(placed) - found
     if unplaced > 0:
-        print(f"seqsci: {unplaced:,} of {len(genes):,} genes have no candidate on their chromosome or within reach", file=sys.stderr)
-    print(f"{rows:,} links of {len(elements):,} elements and {found:,} genes written to {values['out']}")
+        _say(f"{unplaced:,} of {_count(len(placed), 'start site')} have no candidate on their chromosome or within reach")
+    text = f"{_count(rows, 'link')} of {_count(len(elements), 'element')} and {_count(found, 'start site')}"
+    print(f"{text} written to {values['out']}")
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number:,} {name}{'s' * (number != 1)}"
 
 
 def _say(sentence: str) -> None:
@@ -95,7 +107,13 @@ def _genes(path: str, build: str | None, at: str):  # type: ignore[no-untyped-de
     from seqsci.domains.genomics.reading.gff import read_genes
 
     if not _is_bed(path):
-        return read_genes(path, build)
+        try:
+            return read_genes(path, build)
+        except DataError as error:
+            if Path(path).name.removesuffix(".gz").lower().endswith((".gtf", ".gff", ".gff3")):
+                raise
+            note = "the ending decides: .bed is read as BED, all else as GTF or GFF3; rename a BED file"
+            raise DataError(f"{error}\n  note:     {note}") from error
     frame = read_bed(path, build, sort=True)
     if "name" not in frame:
         raise ConfigError(explain(f"{path} names no genes", "three columns", "BED4 or more: a name in the fourth column", "add it"))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from seqsci.domains.genomics.enhancer.bank import boundaries_between
-from seqsci.domains.genomics.enhancer.pair_distances import SAME_TSS_BP, refuse_wrong_distances
+from seqsci.domains.genomics.enhancer.pair_distances import SAME_TSS_BP, UNKNOWN, WIDEST_TSS_BP, refuse_wrong_distances
 from seqsci.domains.genomics.genome.builds import refuse_mixed_names
 from seqsci.errors import DataError, did_you_mean, explain
 
@@ -87,8 +87,13 @@ def check_pairs(frame: pd.DataFrame, labelled: bool = True, source: str = "the f
     for name in (n for n in NUMBERS if n in names):
         values = pd.to_numeric(found[name], errors="coerce").to_numpy(np.float64, na_value=np.nan)
         bad = ~np.isfinite(values) | (values != np.round(values)) | (values < 0)
-        faults += _fault(frame, lines, bad, name, "a whole number >= 0")
+        unknown = f" ({UNKNOWN} where no TSS is known)" if name in ("startTSS", "endTSS") else ""
+        faults += _fault(frame, lines, bad, name, f"a whole number >= 0{unknown}")
         found[name] = np.where(bad, 0, values).astype(np.int64)
+    if "startTSS" in names and "endTSS" in names:
+        site = [found[n].to_numpy(np.int64) for n in ("startTSS", "endTSS")]
+        wide = (np.minimum(*site) != UNKNOWN) & (np.abs(site[1] - site[0]) > WIDEST_TSS_BP)
+        faults += _fault(frame, lines, wide, "endTSS", f"within {WIDEST_TSS_BP:,} bp of startTSS")
     swapped = (found["chromStart"] >= found["chromEnd"]).to_numpy()
     faults += _fault(frame, lines, swapped, "chromEnd", "above chromStart")
     faults += _fault(frame, lines, found["chrom"].isna().to_numpy(), "chrom", "a chromosome")
@@ -103,6 +108,8 @@ def check_pairs(frame: pd.DataFrame, labelled: bool = True, source: str = "the f
         found[LABEL] = (truth == True).to_numpy(bool)  # noqa: E712  # missing ones are faults already
     if faults:
         fix = "correct or drop these rows"
+        if any(": distanceToTSS is " in f for f in faults):
+            fix = "distances are whole bp without a sign: take the absolute value, and of kb 1,000 times as many"
         raise DataError(explain(f"{source} is no table of pairs", "; ".join(faults[:6]), "the format of " + SOURCE, fix))
     refuse_mixed_names(found["chrom"].unique(), source)
     refuse_wrong_distances(found, studies(found), source, lines)

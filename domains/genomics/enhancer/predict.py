@@ -66,7 +66,7 @@ def predict_links(
             explain("nothing to link", f"{len(elements)} elements, {len(genes)} genes", "at least one of each", "check the files")
         )
     require_same_build(elements, genes, build)
-    require_shared_chromosomes(elements, genes)
+    require_shared_chromosomes(elements, genes, ("the elements", "the genes"))
     used = genes[(genes["tss"] >= 0).to_numpy()]
     if not len(used):
         got = f"{len(genes)} genes, none with a strand"
@@ -82,8 +82,8 @@ def predict_links(
     if any(s.source in elements for s in signals):
         bare = int((~_covered(elements, used) & used["chrom"].isin(elements["chrom"]).to_numpy()).sum())
         if bare:
-            got = f"{bare:,} of {len(used):,} genes have no promoter term in the denominator of their shares"
-            why = "a column gives no activity to a promoter that no element covers, so the shares of such a gene are too large"
+            got = f"{bare:,} of {len(used):,} start sites have no promoter term in the denominator of their shares"
+            why = "a column gives no activity to a promoter that no element covers, so their shares are too large"
             told(f"{got}: {why}; add promoters to the elements, or give a bigWig")
     return knock_out_shares(candidates, promoters, bank, window_bp, build=build)
 
@@ -119,7 +119,7 @@ def _measured(
         need = f"the path of a bigWig, or a column of the elements ({', '.join(columns) or 'none'})"
         raise DataError(explain(f"no activity {signal.source}", "no such file or column", need, "check the path"))
     track = BigWig(signal.source, 0.0, build)
-    require_shared_chromosomes(elements, pd.DataFrame({"chrom": list(track.sizes)}))
+    require_shared_chromosomes(elements, pd.DataFrame({"chrom": list(track.sizes)}), ("the elements", signal.source))
     own, at = _means(track, elements, build, False), _means(track, near, build, True)
     if min(own.min(), at.min()) < 0:
         got = f"down to {min(own.min(), at.min()):.4g}"
@@ -161,13 +161,13 @@ def _means(track: object, frame: pd.DataFrame, build: str | None, cut: bool) -> 
 
 
 def write_links(path: str | os.PathLike[str], links: Iterator[pd.DataFrame], least_share: float = 0.0) -> tuple[int, int]:
-    """Write links as a tab-separated table, whole or not at all, a chromosome at a time; returns pairs written and genes seen.
+    """Write links as a tab-separated table, whole or not at all, a chromosome at a time; returns links written and start sites in reach.
 
     ``least_share`` leaves out smaller ones. A name that ends in .gz is compressed. Raises: ArtefactError where it cannot be written.
     """
     import gzip
 
-    target, rows, genes, header = Path(path).expanduser(), 0, 0, True
+    target, rows, sites, header = Path(path).expanduser(), 0, 0, True
     if target.is_dir():
         raise ArtefactError(explain(f"cannot write {target}", "a folder", "the name of a file", "add a name, such as links.tsv"))
     with replacing(target) as temporary, temporary.open("wb") as raw:
@@ -176,10 +176,11 @@ def write_links(path: str | os.PathLike[str], links: Iterator[pd.DataFrame], lea
             kept = piece[(piece["share"] >= least_share).to_numpy()]
             text = kept.to_csv(sep="\t", index=False, header=header, lineterminator="\n", float_format="%.6g")
             stream.write(text.encode())
-            rows, genes, header = rows + len(kept), genes + piece["measuredGeneSymbol"].nunique(), False
+            rows, header = rows + len(kept), False
+            sites += len(piece[["measuredGeneSymbol", "startTSS"]].drop_duplicates())
         if stream is not raw:
             stream.close()
         if not rows:
-            got = f"{genes} genes with candidates in reach"
+            got = f"{sites} start sites with candidates in reach"
             raise DataError(explain(f"nothing to write to {target}", got, "one link at least", "check the files, or lower the least share"))
-    return rows, genes
+    return rows, sites

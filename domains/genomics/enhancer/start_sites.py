@@ -15,6 +15,8 @@ from seqsci.errors import DataError, explain
 Sites = npt.NDArray[np.int64]
 SITE_BP = 10
 """A row that is no wider is a start site itself; of a wider one it must be known where the site lies."""
+WIDE_BP = 5_000
+"""A row that is wider is hardly a window about a start site: the middle of a gene is none."""
 ALIKE = 0.5
 """Share of wider rows with one and the same width from which they look like windows about a start site, and not like genes."""
 
@@ -69,6 +71,9 @@ class Middle(SiteRule):
     def sites(self, frame: pd.DataFrame, source: str, say: Callable[[str], None]) -> Sites:
         start, end, middle = _columns(frame)
         say(f"start sites of {source}: the middle of all {len(frame):,} rows, {int((end - start).max()):,} bp wide at most, as asked")
+        wide = int((end - start > WIDE_BP).sum())
+        if wide:
+            say(f"WARNING: {wide:,} of these rows are wider than {WIDE_BP:,} bp, as genes are, and the middle of a gene is no start site")
         return middle
 
 

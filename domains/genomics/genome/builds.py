@@ -75,8 +75,11 @@ def require_same_build(a: Any, b: Any, build: str | None = None) -> str:
     return next(iter(names.values()))
 
 
-def require_shared_chromosomes(a: Any, b: Any) -> None:
+def require_shared_chromosomes(a: Any, b: Any, names: tuple[str, str] = ("the first", "the second")) -> None:
     """Refuse two frames that have no chromosome in common, which is nearly always ``chr1`` against ``1``; empty frames pass.
+
+    Args:
+        a, b: frames with a column chrom; names: what the error calls them.
 
     Raises: DataError with the names of both.
 
@@ -85,10 +88,14 @@ def require_shared_chromosomes(a: Any, b: Any) -> None:
     """
     left, right = ({str(c) for c in frame["chrom"].unique()} for frame in (a, b))
     if left and right and not left & right:
-        got = f"{', '.join(sorted(left)[:3])} and {', '.join(sorted(right)[:3])}"
-        bare = [{name.removeprefix("chr") for name in names} for names in (left, right)]
-        fix = "rename one of them: frame['chrom'] = 'chr' + frame['chrom']" if bare[0] & bare[1] else "check that both are of one organism"
-        raise DataError(explain("the two have no chromosome in common", got, "at least one name in both", fix))
+        told = [f"{len(one)} of {name} ({', '.join(sorted(one)[:3])})" for one, name in zip((left, right), names, strict=True)]
+        bare = [{name.removeprefix("chr") for name in one} for one in (left, right)]
+        fix = "check that both are of one organism"
+        if bare[0] & bare[1]:
+            plain = names[0] if any(not c.startswith("chr") for c in left) else names[1]
+            fix = f"write the names of {plain} with chr: sed 's/^/chr/' of the rows of a file, frame['chrom'] = 'chr' + frame['chrom']"
+        what = f"{names[0]} and {names[1]} have no chromosome in common"
+        raise DataError(explain(what, " and ".join(told), "at least one name in both", fix))
 
 
 def build_of_table(frame: Any, build: str | None, source: str) -> str | None:

@@ -11,7 +11,7 @@ from seqsci.domains.genomics.methylation.binomial_regression import fit_regressi
 from seqsci.domains.genomics.methylation.features import shrunk
 from seqsci.domains.genomics.methylation.forecasting import ForecastTask, FractionForecaster, inside
 from seqsci.domains.genomics.methylation.scoring import folds, read_losses
-from seqsci.errors import MissingExtraError
+from seqsci.errors import DataError, MissingExtraError, explain
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -85,7 +85,8 @@ class Boosting(FractionForecaster):
     Args:
         iterations, learning_rate, leaves, smallest_leaf: of scikit-learn's HistGradientBoostingClassifier.
 
-    Raises: MissingExtraError without scikit-learn. Source: Friedman (2001), DOI 10.1214/aos/1013203451.
+    Raises: MissingExtraError without scikit-learn; DataError for sites that it cannot be grown on.
+    Source: Friedman (2001), DOI 10.1214/aos/1013203451.
     """
 
     iterations: int = 150
@@ -116,7 +117,11 @@ class Boosting(FractionForecaster):
         )
         weight = np.r_[methylated[on], (coverage - methylated)[off]]
         with threadpool_limits(1 if len(rows) < SHARED else None, "openmp"):  # threads that wait for each other cost more than they bring
-            trees.fit(features[rows].astype(np.float32), np.repeat([1, 0], [len(on), len(off)]), sample_weight=weight)
+            try:
+                trees.fit(features[rows].astype(np.float32), np.repeat([1, 0], [len(on), len(off)]), sample_weight=weight)
+            except ValueError as error:  # such as features that are all constant
+                need, fix = "features that vary, reads in both states", "leave boosting out, or take more sites"
+                raise DataError(explain("gradient boosting cannot be fitted", error, need, fix)) from error
             return inside(np.asarray(trees.predict_proba(features.astype(np.float32))[:, 1], float))
 
 

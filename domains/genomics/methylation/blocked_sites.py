@@ -27,6 +27,7 @@ class BlockedSites:
         lost: share of the equilibrium that is missing at time 0.
         half_life: of what is missing, in hours.
         times: in hours, increasing.
+        level: mean over blocks of the logit of the equilibrium.
 
     Raises: DataError for values outside these sets.
 
@@ -42,6 +43,7 @@ class BlockedSites:
     lost: float = 0.0
     half_life: float = 2.0
     times: tuple[float, ...] = (0.0, 1.0, 4.0, 16.0)
+    level: float = 1.0
 
     def __post_init__(self) -> None:
         increasing = bool(np.all(np.diff(self.times) > 0)) and len(self.times) > 1 and self.times[0] >= 0
@@ -53,9 +55,9 @@ class BlockedSites:
     def draw(self, blocks: int = 12, sites: int = 50, seed: int = 0) -> SiteSeries:
         """Reads of so many blocks with so many sites each; the same seed gives the same bits."""
         rng = np.random.default_rng(seed)
-        level = rng.normal(1.0, 1.0, blocks)
+        level = rng.normal(self.level, 1.0, blocks)
         equilibrium = special.expit(np.repeat(level, sites) + rng.normal(0.0, 1.0, blocks * sites))
-        slope = self.drift * rng.normal(size=blocks) + self.drift_with_level * np.sign(level - 1.0)
+        slope = self.drift * rng.normal(size=blocks) + self.drift_with_level * np.sign(level - self.level)
         depth = self.coverage * np.exp(slope[:, None] * np.linspace(-0.5, 0.5, len(self.times)))
         coverage = rng.poisson(np.repeat(depth, sites, 0))
         fraction = equilibrium[:, None] * (1 - self.lost * np.exp2(-np.asarray(self.times) / self.half_life))

@@ -120,7 +120,8 @@ def _files(data: Section) -> dict[str, str]:
         return {}
     if len(set(numbers)) < len(numbers):
         got = ", ".join(f"{t:g}" for t in numbers)
-        data.faults.append(explain(f"{data.place}.times: a time stands twice", got, "times that increase", "merge replicates first"))
+        fix = "add up the counts of replicates, site by site: methylated and coverage"
+        data.faults.append(explain(f"{data.place}.times: a time stands twice", got, "times that increase", fix))
         return {}
     return {f"{t:g}": f for t, f in zip(numbers, files, strict=True)}
 

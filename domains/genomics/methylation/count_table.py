@@ -56,6 +56,22 @@ def read_count_table(path: str | Path, columns: Sequence[str] = LONG, build: str
     return frame
 
 
+def has_times(path: str | Path) -> bool:
+    """Whether the header of a table names a column ``time``: a long table of all times; raises as `read_count_table`."""
+    with opened(Path(path).expanduser()) as file:
+        text = file.read(100_000).decode("utf-8-sig", "replace")
+    head = next((line for line in text.splitlines() if line.strip()), "")
+    return "time" in [n.strip().strip('"').lstrip("#").strip() for n in head.split("\t" if "\t" in head else ",")]
+
+
+def read_one_time(path: str | Path, build: str | None = None) -> pd.DataFrame:
+    """`read_count_table` of a file that holds one time; a long table is refused, because its times would be lost."""
+    if has_times(path):
+        fix = "pass it alone and without times: --counts counts.csv of a prediction, --data counts.csv of a fit"
+        raise DataError(explain(f"{path} is a table of several times", "a column time", "a file a time, without that column", fix))
+    return read_count_table(path, ONE_TIME, build)
+
+
 def _fields(source: Path, text: str, columns: Sequence[str]) -> tuple[pd.DataFrame, np.ndarray]:
     """The texts of the columns that are read, and the line of the file of each row."""
     head = next((line for line in text.splitlines() if line.strip()), "")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from seqsci.domains.genomics.genome.builds import refuse_mixed_names, require_same_build
-from seqsci.domains.genomics.methylation.count_table import ONE_TIME, read_count_table
+from seqsci.domains.genomics.methylation.count_table import read_one_time
 from seqsci.domains.genomics.reading.bedmethyl import read_bedmethyl
 from seqsci.domains.genomics.reading.bismark import read_bismark
 from seqsci.domains.genomics.reading.counts import merge_strands
@@ -22,7 +22,7 @@ READERS: Mapping[str, Reader] = {
     "bedmethyl": lambda path, build, code: read_bedmethyl(path, code, build, sort=True),
     "bismark": lambda path, build, _: read_bismark(path, build, sort=True),
     "methylkit": lambda path, build, _: read_methylkit(path, build, sort=True),
-    "table": lambda path, build, _: read_count_table(path, ONE_TIME, build),
+    "table": lambda path, build, _: read_one_time(path, build),
 }
 """Readers of one file by the name that configurations use."""
 ENDINGS = {".cov": "bismark", ".bed": "bedmethyl", ".bedmethyl": "bedmethyl", ".csv": "table", ".tsv": "table"}
@@ -60,7 +60,7 @@ class CountFiles:
             or any(not 0 <= t < 1e9 for t in self.times)
         ):
             got = f"{len(self.paths)} files, times {', '.join(f'{t:g}' for t in self.times) or 'none'}"
-            fix = "name the files in the order of their times, and a time for each"
+            fix = "name the files in the order of their times, and a time for each; add up the counts of replicates, site by site"
             raise DataError(explain("a file a time, at times that increase", got, "as many times as files, 0 or later, increasing", fix))
 
     def frame(self) -> pd.DataFrame:

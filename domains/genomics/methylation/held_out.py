@@ -92,7 +92,10 @@ def why_not_compared(series: SiteSeries) -> str:
     """Why the last time of a series cannot be held out; empty where it can."""
     if len(series.times) < 2:
         return "there is one time, and nothing before it to forecast from"
-    blocks = len(np.unique(series.block[series.coverage[:, -1] > 0]))
+    last = series.coverage[:, -1] > 0
+    if not (series.coverage[last, :-1] > 0).any():
+        return "no site that is read at the last time was read before, so there is nothing of its own to forecast it from"
+    blocks = len(np.unique(series.block[last]))
     if blocks < FEWEST_BLOCKS:
         have = f"the sites read at the last time lie in {blocks} block{'s' * (blocks != 1)} of 1 Mb"
         return f"{have}, and {FEWEST_BLOCKS} are needed: folds must not cut a neighbourhood, and an interval over fewer blocks says nothing"

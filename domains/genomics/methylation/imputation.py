@@ -26,6 +26,10 @@ from seqsci.errors import DataError, explain
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
+LEAST_SEEN = 0.01
+"""Reads that a site sees along a length on average, below which these sites cannot teach the weight of that length, and it is 0."""
+MOST_WEIGHT = 3000.0
+"""Largest weight of a neighbour's read at distance 0, in reads at the overall fraction: of sites that are all but copies of each other."""
 
 
 class Imputer(ABC):
@@ -114,7 +118,8 @@ class LeakyBank(Imputer):
 
     ``p_i = (a g + sum_k w_k M_ik) / (a + sum_k w_k N_ik)`` with M and N the leaky sums of methylated reads and coverage, g the overall
     fraction. Only the ratios of weights to ``a`` matter; they are fitted on the training sites by maximum likelihood of the masked counts.
-    With one length it is the bidirectional moving average.
+    With one length it is the bidirectional moving average. A length along which the training sites see next to nothing (`LEAST_SEEN`) has
+    the weight 0: nothing is known of it, and another chromosome may hold sites that are that close. No weight exceeds `MOST_WEIGHT`.
     """
 
     lengths: tuple[float, ...] = LENGTHS
@@ -125,7 +130,11 @@ class LeakyBank(Imputer):
         reads, g = _reads(series), _overall(series, train)
         sums = seen_sums(series, train, self.lengths)[train]
         m, n = reads[train].T
-        scale = np.maximum(sums[:, :, 1].mean(0), 1e-9)  # reads that a site sees along each length, so that all variables are of one size
+        found, average = np.zeros(len(self.lengths)), sums[:, :, 1].mean(0)
+        seen = average >= LEAST_SEEN
+        if not seen.any():
+            return found
+        sums, scale = sums[:, seen], average[seen]  # divided by what a site sees along each length, all variables are of one size
         on = np.vstack([np.full(len(m), PSEUDO * g), (sums[:, :, 0] / scale).T])
         off = np.vstack([np.full(len(m), PSEUDO * (1 - g)), ((sums[:, :, 1] - sums[:, :, 0]) / scale).T])
 
@@ -135,12 +144,21 @@ class LeakyBank(Imputer):
             value = m @ np.log(top) + (n - m) @ np.log(rest) - n @ np.log(top + rest)
             return -float(value) / n.sum(), -slope / n.sum()
 
-        start = np.ones(1 + len(self.lengths))  # only ratios matter, and the first, of the overall fraction, is not 0
-        bounds = optimize.Bounds(np.r_[1e-6, np.zeros(len(self.lengths))], np.inf)
-        x = optimize.minimize(
-            loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"maxiter": 500, "ftol": 1e-12, "gtol": 1e-7}
-        ).x
-        return np.asarray(x[1:] / scale / x[0])
+        def climb(start: Array, low: Array, high: Array) -> Array:
+            bounds = optimize.Bounds(low, high)
+            return np.asarray(
+                optimize.minimize(
+                    loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"maxiter": 500, "ftol": 1e-12, "gtol": 1e-7}
+                ).x
+            )
+
+        none, most = np.zeros(len(scale)), MOST_WEIGHT * scale
+        x = climb(np.ones(1 + len(scale)), np.r_[1e-6, none], np.full(1 + len(scale), np.inf))  # only ratios matter, the first is not 0
+        first = float((x[1:] / most).max())
+        if x[0] < first:
+            x = climb(np.r_[first, x[1:]], np.r_[first, none], first * np.r_[1.0, most])
+        found[seen] = x[1:] / scale / x[0]
+        return found
 
     def impute(self, series: SiteSeries, train: Mask) -> Array:
         w, sums = self.weights(series, train), seen_sums(series, train, self.lengths)

@@ -128,7 +128,7 @@ def judged(fit: Fit, series: SiteSeries, clusters: np.ndarray) -> Kinetics:
     reasons, free = [], [n for n in fit.model.free_names if n != "overdispersion"]
     if times < len(free):
         held = "the methylated fraction then" if times == 1 else f"{times} fractions"
-        reasons.append(f"{times} time point{'s' * (times > 1)} hold{'s' * (times == 1)} {held}, not {', '.join(free)}: add times, or dyads")
+        reasons.append(f"{times} time point{'s' * (times > 1)} hold{'s' * (times == 1)} {held}, not {', '.join(free)}: add times")
     ratio = 2 * (fit.log_likelihood - _constant(fit))
     change = change_of(series, clusters) if len(series) > 1 else change_of_one(series, _course(fit, series.times), ratio, len(free))
     if times > 1:
@@ -141,14 +141,21 @@ def judged(fit: Fit, series: SiteSeries, clusters: np.ndarray) -> Kinetics:
 def _unchanged(fit: Fit, change: Change) -> list[str]:
     """Why the fitted course is none of the sites themselves, in words; empty where they change as it says."""
     few = f"; {change.share:.0%} of the reads lie at sites that were read at two times or more" if change.share < 0.5 else ""
+    text = f"each site against itself: {change}{few}"
+    if np.isnan(change.statistic):
+        return [f"whether the fraction changes cannot be tested ({text}): read the same sites at more times, more of them, or deeper"]
     if change.p_value > LEVEL:
-        text = f"each site against itself: {change}{few}"
         return [f"the fraction does not change visibly ({text}): an equilibrium holds delta / (1 - mu + delta) alone, not (mu, delta)"]
+    if change.against:
+        turn = f"({change}; along another half-life t {change.against:+.1f})"
+        return [f"sites fall and then rise, or the other way round {turn}, which no relaxation does; see course.csv"]
     value = dict(fit.value) | fit.model.derived_values
     if (value["equilibrium"] - value["initial_fraction"]) * change.statistic < 0:
         ways = ("fall", "rises") if change.statistic < 0 else ("rise", "falls")
-        why = "other sites are read at other times, and the fit takes that for a change"
-        return [f"sites {ways[0]} ({change}) while the fit {ways[1]}: {why}"]
+        why = (
+            "either other sites are read at other times, and the fit takes that for a change, or the course turns, which no relaxation does"
+        )
+        return [f"sites {ways[0]} ({change}) while the fit {ways[1]}: {why}; see course.csv"]
     return []
 
 
@@ -204,14 +211,17 @@ class ByNeighbourLevel:
         return f"neighbours {max(low, 0):.0%} to {min(high, 1):.0%}"
 
 
-def kinetics_by_class(series: SiteSeries, rule: ByDensity | ByNeighbourLevel, model: Model | None = None) -> pd.DataFrame:
+def kinetics_by_class(
+    series: SiteSeries, rule: ByDensity | ByNeighbourLevel, model: Model | None = None, clusters: np.ndarray | None = None
+) -> pd.DataFrame:
     """Half-life, equilibrium and initial fraction by class of sites, with 95 % intervals clustered by 1 Mb block.
 
     Columns: class, sites, reads, then each of half_life, equilibrium, initial_fraction with _low and _high, identified, reason.
     The default model is `per_time` with beta-binomial counts, because sites differ. A class of more than `MOST_ROWS` rows is added up by
-    block before it is fitted. Classes in fewer than `FEWEST_BLOCKS` blocks are left out.
+    block before it is fitted. Classes in fewer than `FEWEST_BLOCKS` blocks are left out. ``clusters``: (sites,) of the test of a change;
+    None: `independent_clusters` of all sites, because a class in few blocks would be cut into pieces that depend on each other.
     """
-    values = rule.values(series)
+    values, whole = rule.values(series), independent_clusters(series) if clusters is None else np.asarray(clusters)
     edges = (-np.inf, *rule.cuts, np.inf)
     rows = []
     for low, high in itertools.pairwise(edges):
@@ -221,7 +231,7 @@ def kinetics_by_class(series: SiteSeries, rule: ByDensity | ByNeighbourLevel, mo
             continue
         fitted = part.by_block() if part.coverage.size > MOST_ROWS else part
         fit = _fitted(fitted, model or per_time(series.time_unit, counts=BetaBinomial()), fitted.block)
-        found = judged(fit, part, independent_clusters(part))
+        found = judged(fit, part, whole[chosen])
         row: dict[str, object] = {"class": rule.label(max(low, 0.0), high), "sites": int(chosen.sum())}
         row["reads"] = int(part.coverage.sum())
         table = {e.name: e for e in (*found.fit.estimates(), *found.fit.derived())}

@@ -18,6 +18,8 @@ from seqsci.estimation.result import Fit
 
 QUANTITIES = ("half_life", "equilibrium", "initial_fraction")
 VERDICT = ("name", "half_life", "low", "high", "time_unit", "statistic", "p_value", "clusters", "kind", "sentence")
+NOT_COMPARED = "not compared"
+SHARED = "A shift that all sites of one sample share is not told from a change: compare replicates or spike-ins"
 Z95 = 1.959964
 GRID = 120
 """Points of the fitted curve."""
@@ -45,6 +47,7 @@ class RunTables:
         """Tables by name; one that cannot be made is absent, and a printed note says why."""
         found = judged(fit, self.series, self.independent)
         told = verdict(found, self.series, self.not_compared)
+        print("".join(f"{sentence}\n" for sentence in told.loc[told["name"] != NOT_COMPARED, "sentence"]), flush=True)
         tables = {"verdict": told, "course": self.course(), "curve": self.curve(fit)}
         makers: dict[str, Callable[[], pd.DataFrame]] = {"kinetics": lambda: self.kinetics(found), "imputation": self.imputation}
         for name, make in makers.items():
@@ -84,25 +87,34 @@ class RunTables:
         parts = [pd.DataFrame([first])]
         if len(self.series.times) > 1:
             for rule in (ByDensity(), ByNeighbourLevel()):
-                part = kinetics_by_class(self.series, rule)
+                part = kinetics_by_class(self.series, rule, clusters=self.independent)
                 parts += [part] if len(part) > 1 else []  # one class is all sites again
         return pd.concat(parts, ignore_index=True).assign(time_unit=self.series.time_unit)
 
     def imputation(self) -> pd.DataFrame:
         """Loss a read of masked sites at the last time, and the leaky bank minus each: negative where the bank is better."""
+        if not self.imputers:
+            return pd.DataFrame()
         one = at_time(stretch(self.series, self.share), len(self.series.times) - 1)
         blocks = len(np.unique(one.block))
-        if not self.imputers or blocks < FEWEST_BLOCKS:
-            print(f"note: no imputation.csv: {blocks} blocks of 1 Mb hold reads at the last time, {FEWEST_BLOCKS} are needed", flush=True)
+        if blocks < FEWEST_BLOCKS:
+            have = f"{blocks} block{'s' * (blocks != 1)} of 1 Mb with reads at the last time"
+            print(f"note: no imputation.csv: {have}, {FEWEST_BLOCKS} are needed", flush=True)
             return pd.DataFrame()
         fold, (m, n) = folds(one.block, FOLDS), (one.methylated[:, 0], one.coverage[:, 0])
         losses = {}
         for imputer in self.imputers:
             p = np.empty(len(one))
-            for part in np.unique(fold):
-                p[fold == part] = imputer.impute(one, fold != part)[fold == part]
+            try:
+                for part in np.unique(fold):
+                    p[fold == part] = imputer.impute(one, fold != part)[fold == part]
+            except SeqsciError as error:
+                print(f"note: imputation.csv without {imputer.name}: {' '.join(str(error).split())}", flush=True)
+                continue
             losses[imputer.name] = read_losses(m, n, p)
         rows, bank = [], LeakyBank().name
+        if bank not in losses:
+            return pd.DataFrame()
         for name, loss in losses.items():
             row: dict[str, object] = {"imputer": name, "nll": float(loss.sum() / n.sum())}
             if name != bank:
@@ -128,7 +140,7 @@ def verdict(found: Kinetics, series: SiteSeries, not_compared: str = "") -> pd.D
         half = {x.name: x for x in (*found.fit.estimates(), *found.fit.derived())}["half_life"]
         unit = series.time_unit
         text = f"The rates are identified: half-life {half.value:.3g} {unit} (95 % {half.low:.3g} to {half.high:.3g})"
-        text += f"; that no site changes is refused, each against itself: {c}."
+        text += f"; that no site changes is refused, each against itself: {c}. {SHARED}."
         numbers = {"half_life": half.value, "low": half.low, "high": half.high, "time_unit": unit}
         rows = [{"name": "identified", **numbers, **test, "kind": "statement", "sentence": text}]
     else:
@@ -136,5 +148,5 @@ def verdict(found: Kinetics, series: SiteSeries, not_compared: str = "") -> pd.D
         common = {"name": "not identified", **test, "kind": "warning"}
         rows = [{**common, "sentence": f"{named} are NOT identified by these reads: {reason}."} for reason in found.reasons]
     if not_compared:
-        rows.append({"name": "not compared", "kind": "statement", "sentence": f"Not compared: {not_compared}."})
+        rows.append({"name": NOT_COMPARED, "kind": "statement", "sentence": f"Not compared: {not_compared}."})
     return pd.DataFrame(rows, columns=VERDICT)

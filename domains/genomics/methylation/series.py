@@ -129,9 +129,8 @@ class SiteSeries:
         if again.any():
             row = frame[again].iloc[0]
             got = f"{int(again.sum())} rows, the first {row['chrom']}:{row['start']} at {row['time']}"
-            raise DataError(
-                explain("a site is there twice at one time", got, "one row a site and time", "merge strands or replicates first")
-            )
+            fix = "merge strands first; of replicates add up methylated and coverage of the same site and time"
+            raise DataError(explain("a site is there twice at one time", got, "one row a site and time", fix))
         wide = frame.pivot(index=["chrom", "start"], columns="time", values=["methylated", "coverage"]).fillna(0)
         names, starts = wide.index.get_level_values(0).to_numpy(), wide.index.get_level_values(1).to_numpy()
         tables = (wide["methylated"].to_numpy(float), wide["coverage"].to_numpy(float), wide["coverage"].columns.to_numpy(float))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from seqsci.cells.methylation import DaughterStrand, DivisionMethylation, PopulationStrands, StrandConvention
-from seqsci.domains.genomics.methylation.change import independent_clusters
+from seqsci.domains.genomics.methylation.change import effective_number, independent_clusters
 from seqsci.domains.genomics.methylation.configured import Counts, read_counts
 from seqsci.domains.genomics.methylation.held_out import HeldOutReads, Terms, held_out, why_not_compared
 from seqsci.domains.genomics.methylation.imputation import IMPUTERS
@@ -31,6 +31,8 @@ COMPARISON_KEYS = ("label", "tried_before", "share", "imputation")
 STRANDS: Mapping[str, StrandConvention] = {"population": PopulationStrands(), "daughter": DaughterStrand()}
 FEWEST_BLOCKS = 10
 """So many 1 Mb blocks, and standard errors allow for dependence within them; with fewer, within sites alone."""
+LEAST_WORTH = 5.0
+"""So many blocks of equal reads they must be worth (`effective_number`): where one holds most reads, errors by block are far too small."""
 FORGOTTEN = 0.05
 MOST_ROWS = 100_000
 """Rows (sites and times) that are fitted one by one at most; more are added up by block."""
@@ -145,17 +147,27 @@ class Units:
     def __str__(self) -> str:
         one = f"{len(self.fitted):,} sites one by one"
         what = f"the reads of {len(self.fitted)} blocks of 1 Mb, added up" if self.added else one
-        return f"{what}; standard errors clustered by {'1 Mb block' if self.clusters == 'block' else 'site'}"
+        text = f"{what}; standard errors clustered by {'1 Mb block' if self.clusters == 'block' else 'site'}"
+        if self.clusters == "block" and (worth := worth_of_blocks(self.fitted)) < LEAST_WORTH:
+            return f"{text} (these are worth {worth:.1f} blocks of equal reads, so errors and intervals are far too small)"
+        return text
+
+
+def worth_of_blocks(series: SiteSeries) -> float:
+    """How many 1 Mb blocks of equal reads those of a series are worth."""
+    return effective_number(np.bincount(series.block, series.coverage.sum(1)).astype(float))
 
 
 def units_of(series: SiteSeries, model: Model, asked: str, place: str) -> Units:
     """Sites one by one where they are few enough, else blocks: for rates that all sites share the likelihood is the same."""
     blocks = len(np.unique(series.block))
-    clusters = asked or ("block" if blocks >= FEWEST_BLOCKS else "site")
+    times = int(series.times[-1]) + 1 if isinstance(model.mechanism, DivisionMethylation) else len(series.times)
+    few = len(series) * times <= MOST_ROWS
+    even = not few or worth_of_blocks(series) >= LEAST_WORTH  # many rows can only be added up by block; the printed line says what of it
+    clusters = asked or ("block" if blocks >= FEWEST_BLOCKS and even else "site")
     if clusters == "block" and blocks < 2:
         raise DataError(explain(f"{place}: clusters block", "one block of 1 Mb", "two or more", "clusters: site"))
-    times = int(series.times[-1]) + 1 if isinstance(model.mechanism, DivisionMethylation) else len(series.times)
-    if len(series) * times <= MOST_ROWS:
+    if few:
         return Units(series, clusters, False)
     if clusters == "site":
         got, fix = f"{len(series):,} sites, {len(series) * times:,} rows", "clusters: block, or a smaller data.region"
