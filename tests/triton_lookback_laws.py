@@ -61,6 +61,17 @@ def test_an_infinite_state_stays_infinite_where_products_of_gates_underflow(widt
     assert bool(c[:3].isfinite().all()) and bool((c[3:, 0] == -torch.inf).all()) and bool(c[:, 1:].isfinite().all())
 
 
+@pytest.mark.parametrize("gate", ["all", "lane", "step"])
+def test_a_growing_gate_that_is_shared_has_the_gradient_of_the_loop(gate: str) -> None:
+    """Its columns are walked after all, and sums of chunks that were written before are taken back."""
+    shape = (2, 600 if CARD else 90, 3)
+    sizes = {"all": (1, 1, 1), "lane": (1, 1, 3), "step": (1, shape[1], 1)}[gate]
+    _, u, c0, g = inputs(shape, shape, torch.float64, 1, 9)
+    got, expected = both(torch.full(sizes, 1.3, dtype=torch.float64, device=DEVICE), u, c0[:, 0], g)
+    for a, b in zip(got, expected, strict=True):
+        assert error(a, b) <= 1e-12
+
+
 def test_a_tile_that_never_comes_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first program draws the second number: what waits for the first tile gives up, and its column is walked."""
     from seqsci.engine import triton_launch, triton_lookback
