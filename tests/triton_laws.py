@@ -69,7 +69,7 @@ def inputs(shape: tuple[int, int, int], gate: tuple[int, int, int], dtype: torch
     return [f, u, c0, g]
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("SEQSCI_LAW_SEEDS", "60")) if CARD else 44))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("SEQSCI_LAW_SEEDS", "60")) if CARD else 40))
 def test_states_and_gradients_are_those_of_the_loop(seed: int) -> None:
     draw = random.Random(seed)
     steps = draw.choice([1, 2, 7, 16, 33, 257, 900] if CARD else [1, 2, 7, 16, 33])
@@ -157,7 +157,7 @@ def test_the_same_call_gives_the_same_bits() -> None:
         assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize("width", [1, 40])
+@pytest.mark.parametrize("width", [1, 40 if CARD else 8])
 def test_growing_rows_overflow_where_the_loop_does(width: int) -> None:
     u = torch.zeros(1, 160, width, device=DEVICE)
     assert torch.equal(linear_scan(2.0, u), u)

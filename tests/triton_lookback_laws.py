@@ -32,6 +32,8 @@ class Spy:
 def test_a_gate_that_is_not_finite_is_what_the_loop_makes_of_it(case: str, gate: float, monkeypatch: pytest.MonkeyPatch) -> None:
     from seqsci.engine import triton_launch
 
+    if case == "packed lanes" and gate == 1e7 and not CARD:
+        pytest.skip("slow in the interpreter, which -inf goes through alike")
     spy = Spy(triton_launch.tiles)
     monkeypatch.setattr(triton_launch, "tiles", spy)
     shape = (1, 100_000, 1 if case == "one lane" else 3) if CARD else (1, 100, 1 if case == "one lane" else 3)
@@ -46,7 +48,7 @@ def test_a_gate_that_is_not_finite_is_what_the_loop_makes_of_it(case: str, gate:
     assert len(spy.again) == 2 and spy.again == ([0, 0] if gate != gate else [1, 1])
 
 
-@pytest.mark.parametrize("width", [1, 3, 40])
+@pytest.mark.parametrize("width", [1, 3, 40 if CARD else 8])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_an_infinite_state_stays_infinite_where_products_of_gates_underflow(width: int, dtype: torch.dtype) -> None:
     steps = 20_000 if CARD else 60
