@@ -117,3 +117,9 @@ def test_a_wrong_choice_names_the_option_and_its_choices(file, capsys) -> None:
         run(file, "--pooling", "partal")
     told = capsys.readouterr().err
     assert stopped.value.code == 2 and "--pooling takes no 'partal' (did you mean 'partial'?); it takes none, partial, shared" in told
+
+
+def test_an_unknown_option_points_to_the_help_of_its_command(file) -> None:
+    words = ["fit-panel", "--config", "finance/returns", "--data", str(file), "--devise", "cuda"]
+    found = subprocess.run([sys.executable, "-m", "seqsci.cli", *words], capture_output=True, text=True, check=False, cwd=file.parent)
+    assert found.returncode == 2 and "did you mean '--device'" in found.stderr and "fix: seqsci fit-panel --help" in found.stderr

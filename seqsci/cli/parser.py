@@ -32,5 +32,6 @@ class Parser(argparse.ArgumentParser):
             message = f"unknown command {word!r}{did_you_mean(word, self.commands)}; commands: {', '.join(self.commands)}"
         elif unknown:
             message = f"unknown option {unknown[0]}{did_you_mean(unknown[0], self.options)}"
-        print(f"seqsci: {message}\n  fix: {self.prog} --help", file=sys.stderr)
+        command = f" {sys.argv[1]}" if " " not in self.prog and sys.argv[1:2] and sys.argv[1] in self.commands else ""
+        print(f"seqsci: {message}\n  fix: {self.prog}{command} --help", file=sys.stderr)
         raise SystemExit(2)
